@@ -1,0 +1,20 @@
+"""Messages for names that are not known."""
+
+import difflib
+
+
+def unknown(kind, got, allowed):
+    """Returns the error message for an unknown name.
+
+    Args:
+        kind: what the name should have named, for example `"loss"`.
+        got: the name that was given.
+        allowed: iterable of the names that exist.
+
+    Returns:
+        A one-line message with the near names first, then all of them.
+    """
+    allowed = sorted(allowed)
+    near = difflib.get_close_matches(str(got), allowed, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+    return f"Unknown {kind} {got!r}.{hint} Allowed: {', '.join(allowed)}."
