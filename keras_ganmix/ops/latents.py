@@ -1,0 +1,125 @@
+"""Latent vectors from random numbers, and paths between them."""
+
+import math
+
+import keras
+
+from keras_ganmix.utils.names import unknown
+
+DISTRIBUTIONS = ("normal", "truncated", "uniform")
+
+# The step of float32 uniforms, doubled: keeps erfinv finite, |z| up to 5.1.
+_EDGE = 2.0**-22
+
+
+def sample_latents(u, distribution="normal", threshold=2.0):
+    """Turns uniforms into latents of a named distribution.
+
+    Args:
+        u: uniforms in [0, 1), shape (batch, latent_dim).
+        distribution: `"normal"` for N(0, 1), `"truncated"` for N(0, 1)
+            restricted to [-threshold, threshold], `"uniform"` for [-1, 1).
+        threshold: Python float > 0, used by `"truncated"` only.
+
+    Returns:
+        float32 latents of the shape of `u`.
+
+    Raises:
+        ValueError: for an unknown distribution or a threshold that is not
+            positive.
+    """
+    if distribution == "normal":
+        return normal_from_uniform(u)
+    if distribution == "truncated":
+        return truncated_normal_from_uniform(u, threshold)
+    if distribution == "uniform":
+        return 2.0 * keras.ops.cast(u, "float32") - 1.0
+    raise ValueError(
+        unknown("latent distribution", distribution, DISTRIBUTIONS)
+    )
+
+
+def normal_from_uniform(u):
+    """Standard normals by the inverse CDF, sqrt(2) erfinv(2 u - 1).
+
+    Args:
+        u: uniforms in [0, 1), any shape.
+
+    Returns:
+        float32 tensor of the shape of `u`, within about [-5.1, 5.1], the
+        range that float32 uniforms can express.
+    """
+    u = keras.ops.cast(u, "float32")
+    return _inverse(2.0 * u - 1.0)
+
+
+def truncated_normal_from_uniform(u, threshold):
+    """Normals restricted to [-threshold, threshold], by the inverse CDF.
+
+    With Phi the normal CDF, Phi(z) is uniform between Phi(-threshold) and
+    Phi(threshold), so `z = sqrt(2) erfinv((2 u - 1) erf(threshold / sqrt(2)))`.
+    No rejection: one uniform gives one variate. This is the truncation trick of
+    Brock et al. 2019 (https://arxiv.org/abs/1809.11096) when used to generate.
+
+    Args:
+        u: uniforms in [0, 1), any shape.
+        threshold: Python float > 0.
+
+    Returns:
+        float32 tensor of the shape of `u`, in [-threshold, threshold].
+
+    Raises:
+        ValueError: if `threshold` is not a positive finite number.
+    """
+    threshold = float(threshold)
+    if not (math.isfinite(threshold) and threshold > 0):
+        raise ValueError(
+            f"threshold: {threshold} is not allowed; use a finite number "
+            "above 0."
+        )
+    u = keras.ops.cast(u, "float32")
+    limit = math.erf(threshold / math.sqrt(2.0))
+    z = _inverse(limit * (2.0 * u - 1.0))
+    return keras.ops.clip(z, -threshold, threshold)
+
+
+def slerp(a, b, t):
+    """Spherical linear interpolation along the last axis.
+
+    `sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b`, with w the angle between
+    a and b (Shoemake 1985; for latents White 2016,
+    https://arxiv.org/abs/1609.04468). Normal latents keep their typical norm on
+    the way, which a straight line does not. Parallel vectors are interpolated
+    linearly.
+
+    Args:
+        a: start, shape (..., n).
+        b: end, shape (..., n).
+        t: position in [0, 1], scalar or broadcastable to (..., 1).
+
+    Returns:
+        float32 tensor of shape (..., n); a at t = 0 and b at t = 1.
+    """
+    a = keras.ops.cast(a, "float32")
+    b = keras.ops.cast(b, "float32")
+    t = keras.ops.cast(t, "float32")
+    cosine = keras.ops.sum(_unit(a) * _unit(b), axis=-1, keepdims=True)
+    angle = keras.ops.arccos(keras.ops.clip(cosine, -1.0, 1.0))
+    sine = keras.ops.sin(angle)
+    parallel = sine < 1e-4
+    sine = keras.ops.where(parallel, 1.0, sine)
+    from_a = keras.ops.where(
+        parallel, 1.0 - t, keras.ops.sin((1.0 - t) * angle) / sine
+    )
+    from_b = keras.ops.where(parallel, t, keras.ops.sin(t * angle) / sine)
+    return from_a * a + from_b * b
+
+
+def _inverse(x):
+    x = keras.ops.clip(x, _EDGE - 1.0, 1.0 - _EDGE)
+    return math.sqrt(2.0) * keras.ops.erfinv(x)
+
+
+def _unit(x):
+    square = keras.ops.sum(x * x, axis=-1, keepdims=True)
+    return x * keras.ops.rsqrt(keras.ops.maximum(square, 1e-24))
