@@ -1,0 +1,30 @@
+"""Scores of generated images, each with its protocol.
+
+Names are loaded when they are first used: the statistics need only numpy, the
+extractors and the probes load Keras.
+"""
+
+import importlib
+
+_HOMES = {
+    "frechet": ("FeatureStatistics", "frechet_distance"),
+}
+_HOMES = {
+    name: f"keras_ganmix.metrics.{module}"
+    for module, names in _HOMES.items()
+    for name in names
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(
+        f"module 'keras_ganmix.metrics' has no attribute {name!r}"
+    )
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,35 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode="w"):
+    """Opens a temporary file that takes the name `path` when all went well.
+
+    Args:
+        path: where the file shall be; missing folders are made.
+        mode: `"w"` (UTF-8) or `"wb"`.
+
+    Yields:
+        The open file. On an error nothing is left behind, and a file that was
+        at `path` before stays.
+    """
+    path = os.path.abspath(os.fspath(path))
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".writing-")
+    encoding = None if "b" in mode else "utf-8"
+    try:
+        with os.fdopen(handle, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
