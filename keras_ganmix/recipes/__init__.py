@@ -1,0 +1,135 @@
+"""Recipes: what to train, on what, for how long, as data.
+
+A recipe is a YAML file. `load` finds it, applies changes and checks it, all
+without TensorFlow, so that mistakes are answered at once.
+
+```python
+recipe = kgm.recipes.load("quickstart", ["train.steps=100"])
+```
+"""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from keras_ganmix.recipes import errors, overrides
+from keras_ganmix.recipes.errors import RecipeError
+from keras_ganmix.recipes.loading import dump, folder, names, read
+from keras_ganmix.recipes.schema import LOSSES, VERSION, Recipe
+from keras_ganmix.utils.names import unknown
+
+__all__ = [
+    "LOSSES",
+    "Recipe",
+    "RecipeError",
+    "find",
+    "folder",
+    "from_dict",
+    "load",
+    "names",
+    "save",
+]
+
+
+def find(name_or_path):
+    """Returns the path of a recipe.
+
+    Args:
+        name_or_path: a name in `names()`, a file, or a run's folder.
+
+    Raises:
+        RecipeError: if there is none; lists the near names.
+    """
+    if name_or_path in names():
+        return folder() / f"{name_or_path}.yaml"
+    path = Path(name_or_path).expanduser()
+    if path.is_dir() and (path / "recipe.yaml").is_file():
+        return path / "recipe.yaml"
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise RecipeError(f"{path}: no such recipe file")
+    raise RecipeError(unknown("recipe", str(name_or_path), names()))
+
+
+def load(name_or_path, changes=()):
+    """Reads and checks a recipe.
+
+    Args:
+        name_or_path: as for `find`.
+        changes: strings such as `"data.batch_size=32"`, applied in order.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        RecipeError: with a line for each mistake.
+    """
+    path = find(name_or_path)
+    return from_dict(read(path), changes, origin=str(path))
+
+
+def from_dict(data, changes=(), origin="recipe"):
+    """Checks the plain data of a recipe; see `load`.
+
+    Args:
+        data: nested dicts and lists; left unchanged.
+        changes: as for `load`.
+        origin: what error lines call the data.
+    """
+    data = _expanded(data)
+    version = data.get("schema")
+    if version != VERSION or isinstance(version, bool):
+        got = "missing" if version is None else f"got {version!r}"
+        raise RecipeError(
+            f"{origin}: schema: {got}; this version of keras_ganmix reads "
+            f"schema: {VERSION}"
+        )
+    changed = {}
+    for text in changes:
+        keys = overrides.apply(data, text)
+        data = _expanded(data)
+        changed[".".join(map(str, keys))] = text
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        found = errors.lines(error, Recipe, data)
+    raise RecipeError(
+        [f"{_origin(p, changed, origin)}: {p}: {m}" for p, m in found]
+    ) from None
+
+
+def save(recipe, path):
+    """Writes the whole recipe, defaults included, as a recipe file."""
+    Path(path).write_text(dump(recipe.to_dict()), encoding="utf-8")
+
+
+def _expanded(data):
+    """Copies the data, with `R1` in the list written as `{type: R1}`."""
+    data = _copied(data)
+    listed = data.get("regularizers")
+    if isinstance(listed, list):
+        data["regularizers"] = [
+            {"type": item} if isinstance(item, str) else item for item in listed
+        ]
+    return data
+
+
+def _copied(data):
+    if isinstance(data, dict):
+        return {key: _copied(item) for key, item in data.items()}
+    if isinstance(data, list):
+        return [_copied(item) for item in data]
+    return data
+
+
+def _origin(path, changed, origin):
+    """Says which change, if any, an error at `path` came from.
+
+    A change inside of a place may have made it, so it counts too.
+    """
+    for changed_path, text in reversed(changed.items()):
+        shorter, longer = sorted((path, changed_path), key=len)
+        if f"{longer}.".startswith(f"{shorter}."):
+            return f"--set {text}"
+    return origin

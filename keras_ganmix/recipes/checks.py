@@ -1,0 +1,142 @@
+"""Combinations of sections that cannot work, found before any run."""
+
+POINT_SOURCES = ("ring", "grid")
+POWERS_OF_TWO = tuple(2**k for k in range(4, 9))
+CONVOLUTIONAL_SIZES = tuple(sorted((*POWERS_OF_TWO, 28, 48, 96)))
+
+# Losses that are distances to a target value, and those that are a sum of
+# one term for each real and one for each fake logit.
+TARGET_LOSSES = ("hinge", "least_squares")
+BRANCH_LOSSES = (
+    "logistic",
+    "minimax",
+    "hinge",
+    "least_squares",
+    "wasserstein",
+)
+
+
+def problems(recipe):
+    """Returns a list of `(path, message)`, empty for a recipe that can work.
+
+    Args:
+        recipe: a `Recipe` whose every field is valid for itself.
+    """
+    return [
+        *_networks(recipe),
+        *_regularizers(recipe),
+        *_training(recipe),
+    ]
+
+
+def _networks(recipe):
+    points = recipe.data.source in POINT_SOURCES
+    size = recipe.data.image_size
+    for place in ("generator", "discriminator"):
+        network = getattr(recipe, place).network
+        path = f"{place}.network"
+        if points and network != "mlp":
+            yield (
+                path,
+                f"got {network!r} for the points of "
+                f"{recipe.data.source!r}; allowed: mlp",
+            )
+        elif network != "mlp" and size and size not in CONVOLUTIONAL_SIZES:
+            sizes = ", ".join(map(str, CONVOLUTIONAL_SIZES))
+            yield (
+                "data.image_size",
+                f"got {size}; {network} networks allow: {sizes}",
+            )
+    if points:
+        for key in ("image_size", "channels"):
+            if getattr(recipe.data, key) is not None:
+                yield (
+                    f"data.{key}",
+                    f"{recipe.data.source!r} has points, not images; "
+                    "allowed: null",
+                )
+        if recipe.data.flip:
+            yield "data.flip", "points cannot be flipped; allowed: false"
+    if recipe.generator.conditional and recipe.data.labels == "none":
+        yield (
+            "generator.conditional",
+            "got true, but data.labels is none; set data.labels to auto",
+        )
+
+
+def _regularizers(recipe):
+    names, judging = {}, {}
+    for index, item in enumerate(recipe.regularizers):
+        path = f"regularizers.{index}"
+        name = item.name or item.type
+        if name in names:
+            yield (
+                path,
+                f"the name {name!r} is already that of "
+                f"regularizers.{names[name]}; give one another `name`",
+            )
+        names.setdefault(name, index)
+        if _replaces_judging(item):
+            judging[index] = name
+        if item.type == "SampleMixing":
+            yield from _mixing(path, item, recipe.loss)
+    if len(judging) > 1:
+        (_, first), (index, second) = list(judging.items())[:2]
+        yield (
+            f"regularizers.{index}",
+            f"{first!r} and {second!r} both replace how a batch is judged; "
+            "keep one, or let SampleMixing use apply: add",
+        )
+
+
+def _replaces_judging(item):
+    if item.type == "AdaptiveMix":
+        return item.logits != "plain"
+    return item.type == "SampleMixing" and item.apply in ("replace", "ramp")
+
+
+def _mixing(path, item, loss):
+    needs = {
+        "target": ("target values", TARGET_LOSSES),
+        "interpolate": ("a real and a fake branch", BRANCH_LOSSES),
+        "as_fake": ("a fake branch", BRANCH_LOSSES),
+    }
+    what, losses = needs.get(item.mode, (None, None))
+    if what and loss not in losses:
+        yield (
+            f"{path}.mode",
+            f"{item.mode!r} needs a loss with {what}, which {loss!r} has "
+            f"not; allowed: mode auto or consistency, or one of the losses "
+            f"{', '.join(losses)}",
+        )
+
+
+def _training(recipe):
+    train, schedule = recipe.train, recipe.optimizer.schedule
+    if train.jit_compile is True and recipe.strategy == "mirrored":
+        yield (
+            "train.jit_compile",
+            "true does not work with strategy mirrored; allowed: auto, false",
+        )
+    if train.jit_compile is True and train.deterministic:
+        yield (
+            "train.jit_compile",
+            "TensorFlow switches it off when train.deterministic is true; "
+            "allowed: auto, false",
+        )
+    if schedule is not None:
+        end = schedule.end or train.steps
+        if schedule.start >= end:
+            yield (
+                "optimizer.schedule.start",
+                f"got {schedule.start}; allowed: integer below the end ({end})",
+            )
+    if recipe.evaluate is not None:
+        points = recipe.data.source in POINT_SOURCES
+        metrics = recipe.evaluate.metrics
+        if points and set(metrics) - {"modes"}:
+            yield (
+                "evaluate.metrics",
+                f"got {', '.join(metrics)}; {recipe.data.source!r} has "
+                "points, for which only modes is defined",
+            )

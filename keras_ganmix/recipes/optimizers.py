@@ -1,0 +1,69 @@
+"""What a recipe may say about the two optimizers."""
+
+from typing import Literal
+
+from keras_ganmix.recipes.fields import (
+    Decay,
+    Kinds,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    Section,
+)
+
+
+class Adam(Section):
+    type: Literal["adam"] = "adam"
+    learning_rate: Positive = 2e-4
+    beta_1: Decay = 0.5
+    beta_2: Decay = 0.999
+    epsilon: Positive = 1e-7
+
+
+class AdamW(Adam):
+    type: Literal["adamw"]
+    weight_decay: NonNegative = 0.004
+
+
+class RMSprop(Section):
+    type: Literal["rmsprop"]
+    learning_rate: Positive = 2e-4
+    rho: Decay = 0.9
+    momentum: Decay = 0.0
+    epsilon: Positive = 1e-7
+
+
+class SGD(Section):
+    type: Literal["sgd"]
+    learning_rate: Positive = 0.01
+    momentum: Decay = 0.0
+    nesterov: bool = False
+
+
+OPTIMIZERS = Kinds(
+    "type",
+    {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD},
+    default="adam",
+)
+
+
+class LinearDecay(Section):
+    """The learning rates fall from step `start` to step `end`.
+
+    They go from their value to `final` times their value; `end: null` is
+    the last step of the run.
+    """
+
+    type: Literal["linear_decay"] = "linear_decay"
+    start: NonNegativeInt = 0
+    end: PositiveInt | None = None
+    final: Decay = 0.0
+
+
+class Optimizer(Section):
+    """One optimizer for each network, and their common schedule."""
+
+    generator: OPTIMIZERS.annotation = Adam()
+    discriminator: OPTIMIZERS.annotation = Adam()
+    schedule: LinearDecay | None = None

@@ -1,0 +1,168 @@
+"""The typed form of a recipe. Imports neither TensorFlow nor Keras."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from keras_ganmix.recipes import checks
+from keras_ganmix.recipes.fields import (
+    NAME,
+    Allowed,
+    AutoBool,
+    PositiveInt,
+    Section,
+    Seed,
+)
+from keras_ganmix.recipes.networks import DISCRIMINATORS, GENERATORS
+from keras_ganmix.recipes.optimizers import Optimizer
+from keras_ganmix.recipes.regularizers import REGULARIZERS
+from keras_ganmix.utils.names import unknown
+
+VERSION = 1
+
+LOSSES = (
+    "logistic",
+    "minimax",
+    "hinge",
+    "least_squares",
+    "wasserstein",
+    "relativistic_average_logistic",
+    "relativistic_average_least_squares",
+    "relativistic_average_hinge",
+    "relativistic_pairing",
+)
+
+NAMED_SOURCES = (
+    "fashion_mnist_10k",
+    "fashion_mnist",
+    "emoji",
+    "ring",
+    "grid",
+    "stacked_digits",
+)
+PREFIXED_SOURCES = ("tfds", "folder", "idx", "npz")
+
+
+def _check_source(source):
+    prefix, colon, rest = source.partition(":")
+    if colon and prefix in PREFIXED_SOURCES and rest:
+        if prefix == "tfds":
+            return source
+        return f"{prefix}:{Path(rest).expanduser().absolute()}"
+    if source in NAMED_SOURCES:
+        return source
+    allowed = [*NAMED_SOURCES, *(f"{p}:..." for p in PREFIXED_SOURCES)]
+    message = unknown("source", source, allowed)
+    raise ValueError(message.replace("Unknown", "unknown", 1))
+
+
+def _check_name(name):
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"got {name!r}; allowed: 1 to 64 letters, digits and _ . -, "
+            "starting with a letter or digit"
+        )
+    return name
+
+
+class Data(Section):
+    """Which images, and how they become batches.
+
+    Relative paths in `source` start at the current folder, and are kept as
+    absolute ones, so that a saved recipe works from anywhere.
+    """
+
+    source: Annotated[
+        str,
+        AfterValidator(_check_source),
+        Allowed(
+            ", ".join(NAMED_SOURCES)
+            + ", tfds:NAME, folder:PATH, idx:PATH or npz:PATH"
+        ),
+    ]
+    split: Annotated[str, Field(min_length=1)] = "train"
+    image_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    channels: Literal[1, 3] | None = None
+    resize: Literal["crop", "pad", "squeeze"] = "crop"
+    batch_size: PositiveInt = 64
+    max_images: PositiveInt | None = None
+    flip: bool = False
+    labels: Literal["auto", "none"] = "auto"
+    on_error: Literal["skip", "raise"] = "skip"
+    cache: Literal["auto", "memory", "none"] = "auto"
+
+
+class Train(Section):
+    """How long and on what terms. A step is one generator update."""
+
+    steps: PositiveInt = 10000
+    discriminator_steps: PositiveInt = 1
+    seed: Seed = 0
+    log_every: PositiveInt = 50
+    jit_compile: AutoBool = "auto"
+    dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    deterministic: bool = False
+    synchronized_batch_norm: bool = False
+
+
+class Samples(Section):
+    """Pictures of fixed latents during the run."""
+
+    every: PositiveInt = 1000
+    count: Annotated[int, Field(ge=1, le=1024)] = 64
+    fps: Annotated[int, Field(ge=1, le=50)] = 4
+
+
+class Checkpoint(Section):
+    """How often the state of the run is saved, how many are kept."""
+
+    every: PositiveInt = 1000
+    keep: PositiveInt = 2
+
+
+class Evaluate(Section):
+    """Scores during the run."""
+
+    every: PositiveInt = 5000
+    num_fake: Annotated[int, Field(ge=2)] = 2000
+    metrics: Annotated[
+        list[Literal["frechet", "kernel", "prdc", "modes"]],
+        Field(min_length=1),
+    ] = ["frechet"]  # noqa: RUF012
+    extractor: str = "auto"
+
+
+class Recipe(Section):
+    """Everything that makes a run, from the data to the number of steps."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    name: Annotated[str, AfterValidator(_check_name)]
+    description: str = ""
+    data: Data
+    generator: GENERATORS.annotation
+    discriminator: DISCRIMINATORS.annotation
+    loss: Literal[LOSSES] = "logistic"
+    regularizers: list[REGULARIZERS.annotation] = []  # noqa: RUF012
+    optimizer: Optimizer = Optimizer()
+    train: Train = Train()
+    samples: Samples | None = Samples()
+    checkpoint: Checkpoint = Checkpoint()
+    evaluate: Evaluate | None = None
+    strategy: Literal["none", "mirrored"] = "none"
+
+    @model_validator(mode="after")
+    def _check_combinations(self):
+        problems = checks.problems(self)
+        if problems:
+            raise PydanticCustomError(
+                "combination",
+                "sections that do not go together",
+                {"problems": problems},
+            )
+        return self
+
+    def to_dict(self):
+        """Returns the whole recipe, defaults included, as plain data."""
+        return self.model_dump(by_alias=True)
