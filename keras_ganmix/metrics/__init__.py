@@ -8,6 +8,8 @@ import importlib
 
 _HOMES = {
     "frechet": ("FeatureStatistics", "frechet_distance"),
+    "kernel": ("kernel_distance", "squared_mmd"),
+    "modes": ("grid", "mode_coverage", "ring", "stacked_coverage"),
 }
 _HOMES = {
     name: f"keras_ganmix.metrics.{module}"
