@@ -1,0 +1,162 @@
+"""The folder of a run: where it is, and whether a run may go on in it.
+
+```
+recipe.yaml  metrics.jsonl  summary.json  progress.gif
+samples/step-0001000.png    checkpoints/  tensorboard/
+```
+
+Imports no TensorFlow, so that a wrong folder is refused at once.
+"""
+
+import os
+from pathlib import Path
+
+from keras_ganmix import recipes
+from keras_ganmix.utils.cli import UsageError
+
+RESUME = ("auto", "never", "must")
+
+# What may differ between a recipe and the run that it continues.
+_FREE = (
+    "description",
+    "name",
+    "data.cache",
+    "train.steps",
+    "train.log_every",
+    "train.jit_compile",
+    "samples",
+    "checkpoint",
+    "evaluate",
+    "strategy",
+)
+
+
+class RunFolder:
+    """Paths of a run's files.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.yaml"
+        self.metrics = self.path / "metrics.jsonl"
+        self.summary = self.path / "summary.json"
+        self.progress = self.path / "progress.gif"
+        self.samples = self.path / "samples"
+        self.checkpoints = self.path / "checkpoints"
+        self.tensorboard = self.path / "tensorboard"
+
+    def has_checkpoint(self):
+        """Whether there is a state to go on from."""
+        return (self.checkpoints / "checkpoint").is_file()
+
+    def holds_run(self):
+        """Whether a run, finished or not, has left something here."""
+        return self.recipe.exists() or self.has_checkpoint()
+
+    def make(self, recipe):
+        """Makes the folder and writes the resolved recipe into it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        new = self.recipe.with_suffix(".yaml.new")
+        recipes.save(recipe, new)
+        os.replace(new, self.recipe)
+
+
+def choose(recipe, run_dir=None, resume="auto"):
+    """Decides where a run lives and whether it goes on from a checkpoint.
+
+    Args:
+        recipe: the `Recipe` to run.
+        run_dir: the folder; by default `runs/NAME`, and with
+            `resume="never"` the first of `runs/NAME`, `runs/NAME-2` ... that
+            holds no run.
+        resume: `"auto"` goes on if there is a checkpoint, `"must"` refuses if
+            there is none, `"never"` refuses to touch a folder that holds a
+            run.
+
+    Returns:
+        `(folder, resumes)`: a `RunFolder` and a bool.
+
+    Raises:
+        UsageError: if the folder holds something else than the start of this
+            very run.
+    """
+    folder = RunFolder(run_dir or Path("runs") / recipe.name)
+    if resume == "never":
+        number = 2
+        while run_dir is None and folder.holds_run():
+            folder = RunFolder(Path("runs") / f"{recipe.name}-{number}")
+            number += 1
+        if folder.holds_run():
+            raise UsageError(
+                f"--run_dir {folder.path}: holds a run already, which "
+                "--resume never leaves alone; name another folder"
+            )
+        _check_empty(folder)
+        return folder, False
+    if folder.has_checkpoint():
+        _check_same(recipe, folder)
+        return folder, True
+    if resume == "must":
+        raise UsageError(
+            f"--resume must: no checkpoint in {folder.checkpoints}"
+        )
+    if not folder.holds_run():
+        _check_empty(folder)
+    return folder, False
+
+
+def _check_empty(folder):
+    """Refuses a folder with foreign files, and a path that is a file."""
+    if folder.path.is_dir():
+        found = sorted(entry.name for entry in folder.path.iterdir())
+        if found:
+            raise UsageError(
+                f"--run_dir {folder.path}: holds {found[0]!r} but no run; "
+                "name a new or an empty folder"
+            )
+    elif folder.path.exists():
+        raise UsageError(f"--run_dir {folder.path}: is not a folder")
+    else:
+        _check_writable(folder.path)
+
+
+def _check_writable(path):
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise UsageError(f"--run_dir {path}: cannot be made in {parent}")
+
+
+def _check_same(recipe, folder):
+    before = recipes.load(folder.recipe)
+    changed = list(differences(before.to_dict(), recipe.to_dict()))
+    if changed:
+        path, old, new = changed[0]
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise UsageError(
+            f"{folder.path}: holds a run of another recipe ({path}: {old!r} "
+            f"there, {new!r} now{more}); name another --run_dir, or start "
+            "anew beside it with --resume never"
+        )
+
+
+def differences(before, now, path=""):
+    """Yields `(path, before, now)` where two recipes would train differently.
+
+    Args:
+        before: the recipe as plain data.
+        now: the other one.
+        path: where in the recipe they are.
+    """
+    if path in _FREE or before == now:
+        return
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in {**before, **now}:
+            inner = f"{path}.{key}" if path else key
+            yield from differences(before.get(key), now.get(key), inner)
+    else:
+        yield path, before, now

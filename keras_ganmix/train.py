@@ -1,0 +1,144 @@
+"""Trains a GAN as a recipe says: `python -m keras_ganmix.train --help`."""
+
+import sys
+
+from absl import flags
+
+from keras_ganmix import recipes, run_folder
+from keras_ganmix.utils import cli
+
+SUMMARY = """
+Train a GAN as a recipe says.
+
+  python -m keras_ganmix.train --recipe quickstart
+  python -m keras_ganmix.train --recipe quickstart --set train.seed=1 \\
+      --set regularizers.0=R1 --run_dir runs/with_r1
+  python -m keras_ganmix.train --recipe quickstart --set \\
+      data.source=folder:my/photos --set data.channels=3 --dry_run
+
+Runs live in runs/NAME and go on where they stopped when started again.
+
+Exit codes: 0 done, 2 bad input, 3 training failed, 130 stopped by Ctrl-C,
+143 stopped by SIGTERM; both stops save the state of the run first.
+"""
+
+WORDS = {
+    "recipe": "NAME|FILE",
+    "set": "PATH=VALUE",
+    "run_dir": "FOLDER",
+    "resume": "auto|never|must",
+    "init_from": "RUN",
+    "steps": "N",
+}
+
+
+def _flags():
+    options = cli.new_flags()
+    flags.DEFINE_string(
+        "recipe",
+        None,
+        "Name of a recipe that comes with the package, a recipe file, or the "
+        "folder of a run, whose recipe is repeated.",
+        flag_values=options,
+    )
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "Change the recipe; may be repeated. The value is YAML, a number in "
+        "the path is a place in a list: --set data.batch_size=32 "
+        "--set regularizers.0.weight=2 --set evaluate=null.",
+        flag_values=options,
+    )
+    flags.DEFINE_integer(
+        "steps",
+        None,
+        "Short for --set train.steps=N: the number of generator updates, "
+        "those of a resumed run's past included.",
+        lower_bound=1,
+        flag_values=options,
+    )
+    flags.DEFINE_string(
+        "run_dir",
+        None,
+        "Folder of the run. Default: runs/ and the recipe's name.",
+        flag_values=options,
+    )
+    flags.DEFINE_enum(
+        "resume",
+        "auto",
+        run_folder.RESUME,
+        "What if the folder holds a run: auto goes on from its last "
+        "checkpoint, must refuses if there is none, never starts anew, by "
+        "default in runs/NAME-2.",
+        flag_values=options,
+    )
+    flags.DEFINE_string(
+        "init_from",
+        None,
+        "Folder of another run, from whose weights a new run starts: "
+        "fine-tuning.",
+        flag_values=options,
+    )
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print the whole recipe, the size of the models and what the run "
+        "will cost in time, memory and disk; train nothing.",
+        flag_values=options,
+    )
+    flags.DEFINE_bool(
+        "list_recipes",
+        False,
+        "List the recipes that come with the package.",
+        flag_values=options,
+    )
+    flags.DEFINE_bool(
+        "quiet", False, "Print nothing but errors.", flag_values=options
+    )
+    return options
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    options = _flags()
+    try:
+        cli.parse(options, sys.argv if argv is None else argv)
+        if options.help:
+            print(cli.help_text(options, SUMMARY, WORDS))
+            return cli.DONE
+        if options.list_recipes:
+            print(_list_of_recipes())
+            return cli.DONE
+        return _run(options)
+    except (recipes.RecipeError, cli.UsageError) as error:
+        cli.complain(error)
+        return cli.BAD_INPUT
+
+
+def _list_of_recipes():
+    rows = [(name, recipes.load(name).description) for name in recipes.names()]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
+
+
+def _load(options):
+    if options.recipe is None:
+        raise cli.UsageError(
+            "--recipe: missing; allowed: a recipe file, or one of "
+            f"{', '.join(recipes.names())}"
+        )
+    changes = list(options.set)
+    if options.steps is not None:
+        changes.append(f"train.steps={options.steps}")
+    return recipes.load(options.recipe, changes)
+
+
+def _run(options):
+    recipe = _load(options)
+    folder, resumes = run_folder.choose(recipe, options.run_dir, options.resume)
+    print(recipe, folder, resumes)
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
