@@ -84,7 +84,8 @@ def parse(text):
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise RecipeError(place + " ".join(error.problem.split())) from None
+        words = f"{error.context or ''} {error.problem}".split()
+        raise RecipeError(place + " ".join(words)) from None
     except yaml.reader.ReaderError as error:
         raise RecipeError(
             f"character {error.position} is not text: {error.reason}"
