@@ -7,9 +7,14 @@ extractors and the probes load Keras.
 import importlib
 
 _HOMES = {
+    "classifier": ("ClassifierScore", "classifier_score"),
     "frechet": ("FeatureStatistics", "frechet_distance"),
     "kernel": ("kernel_distance", "squared_mmd"),
     "modes": ("grid", "mode_coverage", "ring", "stacked_coverage"),
+    "images": ("check_images",),
+    "prdc": ("PRDC", "nearest_neighbours", "precision_recall_density_coverage"),
+    "wasserstein": ("patch_sliced_wasserstein", "sliced_wasserstein"),
+    "spectra": ("RadialSpectrum", "SpectrumDistance"),
 }
 _HOMES = {
     name: f"keras_ganmix.metrics.{module}"
