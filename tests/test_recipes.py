@@ -1,5 +1,6 @@
 """Recipes: what is accepted, what is refused and with which words."""
 
+import inspect
 import subprocess
 import sys
 
@@ -8,9 +9,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_ganmix import recipes
+from keras_ganmix import losses, networks, recipes, regularizers
 from keras_ganmix.recipes import checks
 from keras_ganmix.recipes.loading import MOST_BYTES, dump, parse
+from keras_ganmix.recipes.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
+    builder_arguments,
+)
+from keras_ganmix.recipes.regularizers import REGULARIZERS
 
 BASE = {
     "schema": 1,
@@ -360,5 +367,52 @@ def test_many_mistakes_are_cut_short():
     assert found[-1] == "... and 30 more"
 
 
-def test_the_sizes_of_convolutional_networks_are_the_promised_ones():
-    assert checks.CONVOLUTIONAL_SIZES == (16, 28, 32, 48, 64, 96, 128, 256)
+@pytest.mark.parametrize("kind", ["generator", "discriminator"])
+@pytest.mark.parametrize("family", networks.NAMES)
+def test_network_sections_mirror_the_builders(kind, family):
+    tables = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}
+    section = tables[kind].models[family](network=family)
+    builder = getattr(getattr(networks, family), kind)
+    parameters = inspect.signature(builder).parameters
+    from_elsewhere = {"image_shape", "num_classes", "synchronized"}
+    defaults = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name not in from_elsewhere
+    }
+    assert builder_arguments(section) == defaults
+
+
+@pytest.mark.parametrize("name", recipes.LOSSES)
+def test_what_is_known_about_losses_is_what_they_are(name):
+    loss = losses.get(name)
+    assert (name in checks.TARGET_LOSSES) == (loss.targets is not None)
+    assert (name in checks.BRANCH_LOSSES) == loss.has_branches
+
+
+def _regularizer_classes():
+    return {
+        name: item
+        for name, item in vars(regularizers).items()
+        if inspect.isclass(item)
+        and issubclass(item, regularizers.Regularizer)
+        and item is not regularizers.Regularizer
+    }
+
+
+def test_recipes_know_every_regularizer():
+    assert set(REGULARIZERS.models) == set(_regularizer_classes())
+
+
+@pytest.mark.parametrize("name", REGULARIZERS.models)
+def test_regularizer_sections_mirror_the_layers(name):
+    section = REGULARIZERS.models[name](type=name)
+    layer = _regularizer_classes()[name]
+    parameters = inspect.signature(layer.__init__).parameters
+    defaults = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name != "self"
+    }
+    fields = section.model_dump(exclude={"type"})
+    assert fields == defaults

@@ -1,8 +1,8 @@
 """Combinations of sections that cannot work, found before any run."""
 
+from keras_ganmix.networks.checks import SIZES
+
 POINT_SOURCES = ("ring", "grid")
-POWERS_OF_TWO = tuple(2**k for k in range(4, 9))
-CONVOLUTIONAL_SIZES = tuple(sorted((*POWERS_OF_TWO, 28, 48, 96)))
 
 # Losses that are distances to a target value, and those that are a sum of
 # one term for each real and one for each fake logit.
@@ -41,8 +41,8 @@ def _networks(recipe):
                 f"got {network!r} for the points of "
                 f"{recipe.data.source!r}; allowed: mlp",
             )
-        elif network != "mlp" and size and size not in CONVOLUTIONAL_SIZES:
-            sizes = ", ".join(map(str, CONVOLUTIONAL_SIZES))
+        elif network != "mlp" and size and size not in SIZES:
+            sizes = ", ".join(map(str, SIZES))
             yield (
                 "data.image_size",
                 f"got {size}; {network} networks allow: {sizes}",

@@ -1,12 +1,20 @@
 """What a recipe may say about each family of networks.
 
 The classes mirror the arguments of the builders in `keras_ganmix.networks`;
-a test compares the two, names and defaults.
+a test compares the two, names and defaults. Shapes and the number of classes
+come from the data, `synchronized` from `train.synchronized_batch_norm`.
 """
 
 from typing import Literal
 
-from keras_ganmix.recipes.fields import Decay, Kinds, PositiveInt, Section
+from keras_ganmix.networks.checks import ACTIVATIONS, NORMALIZATIONS
+from keras_ganmix.recipes.fields import (
+    Decay,
+    Kinds,
+    Positive,
+    PositiveInt,
+    Section,
+)
 
 
 class _Generator(Section):
@@ -22,44 +30,56 @@ class _Discriminator(Section):
     feature_layer: str | None = None
 
 
-class MLPGenerator(_Generator):
-    network: Literal["mlp"]
-    width: PositiveInt = 128
+class _MLP(Section):
+    hidden: PositiveInt = 128
+    layers: PositiveInt = 2
+    activation: Literal[ACTIVATIONS] = "relu"
+    batch_norm: bool = False
+    maxout_pieces: PositiveInt | None = None
+    orthogonal_gain: Positive | None = None
 
 
-class MLPDiscriminator(_Discriminator):
+class MLPGenerator(_MLP, _Generator):
     network: Literal["mlp"]
-    width: PositiveInt = 128
+    latent_dim: PositiveInt = 2
+
+
+class MLPDiscriminator(_MLP, _Discriminator):
+    network: Literal["mlp"]
 
 
 class DCGANGenerator(_Generator):
     network: Literal["dcgan"]
     width: PositiveInt = 64
+    kernel_size: PositiveInt = 4
 
 
 class DCGANDiscriminator(_Discriminator):
     network: Literal["dcgan"]
     width: PositiveInt = 64
+    kernel_size: PositiveInt = 4
+    normalization: Literal[NORMALIZATIONS] = "batch"
 
 
 class SNGANGenerator(_Generator):
     network: Literal["sngan"]
-    width: PositiveInt = 256
+    width: PositiveInt | None = None
 
 
 class SNGANDiscriminator(_Discriminator):
     network: Literal["sngan"]
-    width: PositiveInt = 128
+    width: PositiveInt | None = None
 
 
 class WGANGPGenerator(_Generator):
     network: Literal["wgan_gp"]
-    width: PositiveInt = 128
+    width: PositiveInt | None = None
 
 
 class WGANGPDiscriminator(_Discriminator):
     network: Literal["wgan_gp"]
-    width: PositiveInt = 128
+    width: PositiveInt | None = None
+    layer_norm: bool = True
 
 
 GENERATORS = Kinds(
@@ -81,11 +101,15 @@ DISCRIMINATORS = Kinds(
     },
 )
 
-# Keys of the sections that are not arguments of the network builders.
-NOT_BUILDER_ARGUMENTS = {
-    "network",
+# Keys of the two sections that are arguments of the GAN, not of a network.
+GAN_KEYS = (
     "latent_distribution",
     "ema_momentum",
     "conditional",
     "feature_layer",
-}
+)
+
+
+def builder_arguments(section):
+    """Returns what a section says to the builder of its network, as a dict."""
+    return section.model_dump(exclude={"network", *GAN_KEYS})
