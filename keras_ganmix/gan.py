@@ -312,7 +312,7 @@ class GAN(keras.Model):
                 "Give batches (images, labels)."
             )
         batches = deal((images, labels, prepared), self.discriminator_steps)
-        return [(x, None if y == {} else y, p) for x, y, p in batches]
+        return [(x, y if self.has_labels else None, p) for x, y, p in batches]
 
     def prepare(self, dataset, start_step=0):
         """Lets the input pipeline do what needs the real images only.
