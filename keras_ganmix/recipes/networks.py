@@ -32,6 +32,7 @@ class _Discriminator(Section):
 
 class _MLP(Section):
     hidden: PositiveInt = 128
+    width: PositiveInt | None = None  # the other name of hidden
     layers: PositiveInt = 2
     activation: Literal[ACTIVATIONS] = "relu"
     batch_norm: bool = False

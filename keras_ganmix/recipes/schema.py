@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from keras_ganmix.data import sources
 from keras_ganmix.recipes import checks
 from keras_ganmix.recipes.fields import (
     NAME,
@@ -18,7 +19,6 @@ from keras_ganmix.recipes.fields import (
 from keras_ganmix.recipes.networks import DISCRIMINATORS, GENERATORS
 from keras_ganmix.recipes.optimizers import Optimizer
 from keras_ganmix.recipes.regularizers import REGULARIZERS
-from keras_ganmix.utils.names import unknown
 
 VERSION = 1
 
@@ -34,28 +34,18 @@ LOSSES = (
     "relativistic_pairing",
 )
 
-NAMED_SOURCES = (
-    "fashion_mnist_10k",
-    "fashion_mnist",
-    "emoji",
-    "ring",
-    "grid",
-    "stacked_digits",
-)
-PREFIXED_SOURCES = ("tfds", "folder", "idx", "npz")
+_PATH_SOURCES = ("folder", "idx", "npz")
 
 
 def _check_source(source):
-    prefix, colon, rest = source.partition(":")
-    if colon and prefix in PREFIXED_SOURCES and rest:
-        if prefix == "tfds":
-            return source
-        return f"{prefix}:{Path(rest).expanduser().absolute()}"
-    if source in NAMED_SOURCES:
-        return source
-    allowed = [*NAMED_SOURCES, *(f"{p}:..." for p in PREFIXED_SOURCES)]
-    message = unknown("source", source, allowed)
-    raise ValueError(message.replace("Unknown", "unknown", 1))
+    try:
+        family, argument = sources.parse(source)
+    except ValueError as error:
+        message = str(error).removeprefix("source: ")
+        raise ValueError(message.replace("Unknown", "unknown", 1)) from None
+    if family in _PATH_SOURCES:
+        return f"{family}:{Path(argument).expanduser().absolute()}"
+    return source
 
 
 def _check_name(name):
@@ -70,6 +60,9 @@ def _check_name(name):
 class Data(Section):
     """Which images, and how they become batches.
 
+    `seed` decides which images `max_images` keeps and what drawn sources
+    hold; their order is decided by `train.seed`.
+
     Relative paths in `source` start at the current folder, and are kept as
     absolute ones, so that a saved recipe works from anywhere.
     """
@@ -77,21 +70,21 @@ class Data(Section):
     source: Annotated[
         str,
         AfterValidator(_check_source),
-        Allowed(
-            ", ".join(NAMED_SOURCES)
-            + ", tfds:NAME, folder:PATH, idx:PATH or npz:PATH"
-        ),
+        Allowed(", ".join(sources.names())),
     ]
     split: Annotated[str, Field(min_length=1)] = "train"
-    image_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    image_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     channels: Literal[1, 3] | None = None
     resize: Literal["crop", "pad", "squeeze"] = "crop"
+    background: Annotated[int, Field(ge=0, le=255)] | None = None
     batch_size: PositiveInt = 64
     max_images: PositiveInt | None = None
+    max_per_class: PositiveInt | None = None
     flip: bool = False
     labels: Literal["auto", "none"] = "auto"
     on_error: Literal["skip", "raise"] = "skip"
     cache: Literal["auto", "memory", "none"] = "auto"
+    seed: Seed = 0
 
 
 class Train(Section):
