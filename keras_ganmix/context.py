@@ -37,19 +37,29 @@ class Samples:
         self.latents = latents
         self._discriminator = discriminator
         self._augment = augment
+        self._seen = None
         self._judged = None
         self._tape = None
         self._gradient = None
 
-    def _judge(self):
-        if self._judged is None:
+    @property
+    def seen(self):
+        """What the discriminator sees: the images, augmented if it does."""
+        if self._seen is None:
             # The tape records nothing at run time unless its gradient is
             # asked for; so images need not be announced as watched.
-            with tf.GradientTape() as self._tape:
+            self._tape = tf.GradientTape(persistent=True)
+            with self._tape:
                 self._tape.watch(self.images)
-                seen = self.images
+                self._seen = self.images
                 if self._augment is not None:
-                    seen = self._augment(seen)
+                    self._seen = self._augment(self.images)
+        return self._seen
+
+    def _judge(self):
+        if self._judged is None:
+            seen = self.seen
+            with self._tape:
                 view = self._discriminator
                 if view.has_features:
                     features = view.features(seen, self.labels)

@@ -16,5 +16,6 @@ def unknown(kind, got, allowed):
     """
     allowed = sorted(allowed)
     near = difflib.get_close_matches(str(got), allowed, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+    names = " or ".join(repr(n) for n in near)
+    hint = f" Did you mean {names}?" if near else ""
     return f"Unknown {kind} {got!r}.{hint} Allowed: {', '.join(allowed)}."

@@ -1,0 +1,20 @@
+"""Callbacks for `model.fit()`: pictures, curves, schedules, checkpoints."""
+
+from keras_ganmix.callbacks.base import StepCallback
+from keras_ganmix.callbacks.checkpoint import Checkpoint
+from keras_ganmix.callbacks.interrupt import StopOnSignal
+from keras_ganmix.callbacks.logs import MetricsLog, NotFiniteError
+from keras_ganmix.callbacks.progress import Progress
+from keras_ganmix.callbacks.samples import Samples
+from keras_ganmix.callbacks.schedules import LinearDecay
+
+__all__ = [
+    "Checkpoint",
+    "LinearDecay",
+    "MetricsLog",
+    "NotFiniteError",
+    "Progress",
+    "Samples",
+    "StepCallback",
+    "StopOnSignal",
+]

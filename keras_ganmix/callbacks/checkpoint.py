@@ -1,0 +1,92 @@
+"""Checkpoints from which training continues exactly."""
+
+from keras_ganmix.callbacks.base import StepCallback
+from keras_ganmix.state import RunState
+
+
+class Checkpoint(StepCallback):
+    """Saves the whole state of training every n steps and at the end.
+
+    Put it last in the list of callbacks, so that it saves what the others have
+    done at the same step. In `fit` on a data set of your own, save at the ends
+    of epochs: a continued run then goes on with the next epoch, and equals one
+    that was never interrupted if the data come in an order that depends on the
+    epoch alone.
+
+    Args:
+        directory: folder of the checkpoints.
+        every: steps between checkpoints, or `"epoch"`.
+        keep: how many to keep.
+        resume: whether to continue from the newest checkpoint in the folder.
+
+    Example:
+
+    >>> gan.fit(dataset, epochs=100, callbacks=[Checkpoint("run/checkpoints")])
+    """
+
+    def __init__(self, directory, every="epoch", keep=2, resume=True):
+        super().__init__(every)
+        self.directory = directory
+        self.keep = keep
+        self.resume = resume
+        self._state = None
+        self._metrics = None
+        self._epoch = 0
+        self._saved = None
+
+    def restore(self, gan):
+        """Restores the newest checkpoint into a compiled GAN.
+
+        Returns:
+            The step at which training continues; 0 without a checkpoint.
+
+        Raises:
+            CheckpointError: if the checkpoint does not fit.
+        """
+        self._state = RunState(gan, self.directory, self.keep)
+        self._state.sweep()
+        extras = self._state.restore()
+        if extras is not None:
+            self._epoch = extras["epoch"]
+            # Keras resets metrics when an epoch begins; a run that continues
+            # within one takes them up again.
+            if not extras["epoch_ended"]:
+                self._metrics = [
+                    v.numpy() for m in gan.metrics for v in m.variables
+                ]
+            self._saved = int(gan.step.numpy())
+        self.resume = False
+        return int(gan.step.numpy())
+
+    def on_train_begin(self, logs=None):
+        if self.resume:
+            self.restore(self.model)
+            self.model._initial_epoch = self._epoch
+        elif self._state is None:
+            self._state = RunState(self.model, self.directory, self.keep)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._epoch = epoch
+        if self._metrics is not None:
+            variables = [v for m in self.model.metrics for v in m.variables]
+            for variable, value in zip(variables, self._metrics, strict=True):
+                variable.assign(value)
+            self._metrics = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._epoch = epoch + 1
+        super().on_epoch_end(epoch, logs)
+
+    def on_step(self, step, logs):
+        ended = self.every == "epoch"
+        self._save(step, ended)
+
+    def on_train_end(self, logs=None):
+        step = int(self.model.step.numpy())
+        if step != self._saved:
+            self._save(step, ended=self.every == "epoch")
+
+    def _save(self, step, ended):
+        self._state.save({"epoch": self._epoch, "epoch_ended": ended})
+        self._saved = step

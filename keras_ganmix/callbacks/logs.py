@@ -1,0 +1,80 @@
+"""Losses, terms and accuracies as files and curves."""
+
+import json
+import math
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_ganmix.callbacks.base import StepCallback
+from keras_ganmix.utils.files import write_text
+
+
+class NotFiniteError(RuntimeError):
+    """A logged value is NaN or infinite."""
+
+
+class MetricsLog(StepCallback):
+    """Logs the mean of every named term, and starts a new mean.
+
+    Each line of the file is an object with `step` and a number for each term:
+    the mean over the steps since the line before. When a run is continued,
+    lines of steps that will be made again are removed first.
+
+    Args:
+        path: a JSON lines file, or `None`.
+        every: steps over which to average, or `"epoch"`.
+        writer: a `tf.summary` writer to which the numbers go as well.
+        check_finite: whether to stop at NaN and infinite values.
+
+    Raises:
+        NotFiniteError: during training, naming the terms and the step.
+    """
+
+    def __init__(
+        self, path=None, every="epoch", writer=None, check_finite=True
+    ):
+        super().__init__(every)
+        self.path = None if path is None else Path(path)
+        self.writer = writer
+        self.check_finite = check_finite
+        self._listeners = []
+
+    def listen(self, function):
+        """Calls `function(step, values)` with each line that is logged."""
+        self._listeners.append(function)
+
+    def on_train_begin(self, logs=None):
+        if self.path is None or not self.path.exists():
+            return
+        step = int(self.model.step.numpy())
+        kept = []
+        for line in self.path.read_text(encoding="utf-8").splitlines(True):
+            # A killed process may have left half a line.
+            if line.endswith("\n") and json.loads(line)["step"] <= step:
+                kept.append(line)
+        write_text(self.path, "".join(kept))
+
+    def on_step(self, step, logs):
+        values = self.model.get_metrics_result()
+        values = {name: float(value) for name, value in values.items()}
+        if self.every != "epoch":  # at the end of an epoch Keras does it
+            self.model.reset_metrics()
+        bad = [k for k, v in values.items() if not math.isfinite(v)]
+        if self.check_finite and bad:
+            raise NotFiniteError(
+                f"{', '.join(bad)} became NaN or infinite at or before step "
+                f"{step}. Lower the learning rate or the weight of the "
+                "regularizer named, or use float32."
+            )
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **values}) + "\n")
+        if self.writer is not None:
+            with self.writer.as_default(step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+            self.writer.flush()
+        for function in self._listeners:
+            function(step, values)

@@ -1,0 +1,57 @@
+"""A line about the run every now and then."""
+
+import sys
+import time
+
+import keras
+
+
+class Progress(keras.callbacks.Callback):
+    """Prints speed, remaining time and losses.
+
+    Args:
+        log: the `MetricsLog` whose lines are printed.
+        total: number of steps of the run.
+        images_per_step: number of real images in a step.
+        file: where to print; standard output by default.
+    """
+
+    def __init__(self, log, total, images_per_step, file=None):
+        super().__init__()
+        self.total = total
+        self.images_per_step = images_per_step
+        self.file = file or sys.stdout
+        self._shown = None
+        log.listen(self._show)
+
+    def on_train_batch_end(self, batch, logs=None):
+        # The first step traces and compiles; it says nothing about the speed.
+        if self._shown is None:
+            step = int(self.model.step.numpy())
+            self._shown = step, time.monotonic()
+
+    def _show(self, step, values):
+        now = time.monotonic()
+        before, then = self._shown or (step, now)
+        speed = (step - before) / (now - then) if step > before else 0.0
+        self._shown = step, now
+        width = len(str(self.total))
+        parts = [f"step {step:>{width}}/{self.total}"]
+        if speed:
+            rest = (self.total - step) / speed
+            parts += [
+                f"{speed:.1f} steps/s",
+                f"{speed * self.images_per_step:.0f} images/s",
+                f"ETA {duration(rest)}",
+            ]
+        parts += [f"{name} {value:.4g}" for name, value in values.items()]
+        print("  ".join(parts), file=self.file, flush=True)
+
+
+def duration(seconds):
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"
