@@ -127,8 +127,11 @@ class SpectralNormalization(keras.layers.Wrapper):
         return outputs
 
     def get_config(self):
+        config = super().get_config()
+        # Or loading would build the layer alone, with other weight paths.
+        config["layer"].pop("build_config", None)
         return {
-            **super().get_config(),
+            **config,
             "power_iterations": self.power_iterations,
             "epsilon": self.epsilon,
         }
