@@ -1,0 +1,1 @@
+"""Fashion-MNIST pictures that come with the package; see PROVENANCE.md."""

@@ -1,0 +1,120 @@
+"""Pictures of a source as they are stored, before they are resized."""
+
+import numpy as np
+
+from keras_ganmix.data.images import is_grey, read_image
+
+
+class Records:
+    """What a source family hands to `load`: pictures one at a time.
+
+    Args:
+        name: the name of the source, for messages and protocols.
+        labels: int32 array (N,) or None.
+        class_names: names of the classes or None.
+        background: grey value that padding continues, 0 to 255.
+    """
+
+    def __init__(self, name, labels=None, class_names=None, background=0):
+        self.name = name
+        self.labels = None if labels is None else np.asarray(labels, np.int32)
+        self.class_names = class_names
+        self.background = background
+
+    def __len__(self):
+        raise NotImplementedError
+
+    def read(self, index, channels=None):
+        """Returns picture `index` as (height, width, channels)."""
+        raise NotImplementedError
+
+    def channels(self):
+        """1 if every picture is grey, else 3."""
+        raise NotImplementedError
+
+    def title(self, index):
+        """A name for picture `index` in messages."""
+        return f"{self.name}[{index}]"
+
+
+class ArrayRecords(Records):
+    """Pictures of one size, in an array (N, h, w, c)."""
+
+    def __init__(self, name, array, labels=None, class_names=None, **kwargs):
+        super().__init__(name, labels, class_names, **kwargs)
+        self.array = array
+
+    def __len__(self):
+        return len(self.array)
+
+    def read(self, index, channels=None):
+        image = self.array[index]
+        if channels is None or channels == image.shape[-1]:
+            return image
+        if channels == 3:
+            return np.repeat(image, 3, axis=-1)
+        # ITU-R 601 luma in Pillow's fixed point, so that grey pictures are
+        # the same whether they come from files or from arrays.
+        if image.dtype == np.uint8:
+            weights = np.array([19595, 38470, 7471], np.uint32)
+            luma = (image.astype(np.uint32) @ weights + 0x8000) >> 16
+            return luma.astype(np.uint8)[..., None]
+        return (image @ np.array([0.299, 0.587, 0.114], image.dtype))[..., None]
+
+    def channels(self):
+        return self.array.shape[-1]
+
+
+class EncodedRecords(Records):
+    """Pictures as encoded bytes (PNG, JPEG ...) in memory."""
+
+    def __init__(self, name, blobs, labels=None, class_names=None, **kwargs):
+        super().__init__(name, labels, class_names, **kwargs)
+        self.blobs = blobs
+        self._channels = None
+
+    def __len__(self):
+        return len(self.blobs)
+
+    def read(self, index, channels=None):
+        return read_image(
+            self.title(index), channels=channels, data=self.blobs[index]
+        )
+
+    def channels(self):
+        if self._channels is None:
+            grey = all(
+                is_grey(self.title(i), data=blob)
+                for i, blob in enumerate(self.blobs)
+            )
+            self._channels = 1 if grey else 3
+        return self._channels
+
+
+class PointRecords(Records):
+    """Points (N, d) as float32: toy data, which is never resized."""
+
+    def __init__(self, name, points, labels=None, class_names=None):
+        super().__init__(name, labels, class_names)
+        self.points = points
+
+    def __len__(self):
+        return len(self.points)
+
+
+class StackedRecords(Records):
+    """Grey pictures of `base` stacked as the channels of RGB pictures.
+
+    Args:
+        base: grey `Records` with labels 0..9.
+        triples: int array (N, 3), which pictures of `base` make the channels.
+    """
+
+    def __init__(self, name, base, triples):
+        labels = base.labels[triples] @ np.array([100, 10, 1], np.int32)
+        super().__init__(name, labels, background=base.background)
+        self.base = base
+        self.triples = triples
+
+    def __len__(self):
+        return len(self.triples)

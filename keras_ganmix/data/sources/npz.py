@@ -1,0 +1,96 @@
+"""`npz:PATH`: arrays saved by `numpy.savez`; pickles are never loaded."""
+
+import math
+import pathlib
+import zipfile
+
+import numpy as np
+
+from keras_ganmix.data.sources import arrays
+
+MAX_BYTES = 2**34
+# (images, labels) of a split, in the order in which they are looked for.
+_KEYS = {
+    "train": (
+        ("images", "labels"),
+        ("x_train", "y_train"),
+        ("train_images", "train_labels"),
+        ("x", "y"),
+        ("arr_0", "arr_1"),
+    ),
+    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
+    "val": (("x_val", "y_val"), ("val_images", "val_labels")),
+}
+
+
+def open_records(path, split, seed):
+    """Opens images and, when they are there, labels; `seed` is not used.
+
+    Keys: `images` and `labels`, or `x_train`, `y_train`, `x_test`, `y_test`
+    as in Keras' own files, or `train_images` ... as in MedMNIST's.
+    """
+    path = pathlib.Path(path).expanduser()
+    name = f"npz:{path}"
+    if not path.is_file():
+        raise ValueError(f"source: {path} does not exist or is no file.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            shapes = _check_members(path, archive)
+        images_key, labels_key = _find_keys(name, shapes, split)
+        with np.load(path, allow_pickle=False) as file:
+            images = file[images_key]
+            labels = file[labels_key] if labels_key in shapes else None
+    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+        raise ValueError(
+            f"source: {path} is not a readable .npz file ({error})."
+        ) from error
+    return arrays.open_arrays(name, images, labels)
+
+
+def _check_members(path, archive):
+    """Reads the headers only: shapes and types before anything is unpacked."""
+    shapes = {}
+    for info in archive.infolist():
+        if not info.filename.endswith(".npy"):
+            continue
+        with archive.open(info) as file:
+            try:
+                version = np.lib.format.read_magic(file)
+                reader = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = reader(file)
+            except ValueError as error:
+                raise ValueError(
+                    f"source: {path}: {info.filename} has a damaged header."
+                ) from error
+        if dtype.hasobject:
+            raise ValueError(
+                f"source: {path}: {info.filename} holds Python objects "
+                "(a pickle), which are never loaded; save plain arrays."
+            )
+        if math.prod(shape) * dtype.itemsize > MAX_BYTES:
+            raise ValueError(
+                f"source: {path}: {info.filename} claims the shape {shape}, "
+                f"more than {MAX_BYTES // 2**30} GiB; use 'folder:PATH'."
+            )
+        shapes[info.filename.removesuffix(".npy")] = shape
+    return shapes
+
+
+def _find_keys(name, shapes, split):
+    if split not in _KEYS:
+        raise ValueError(
+            f"split: {name!r} has no split {split!r}; allowed: "
+            f"{', '.join(_KEYS)}."
+        )
+    for images_key, labels_key in _KEYS[split]:
+        if images_key in shapes:
+            return images_key, labels_key
+    wanted = ", ".join(images for images, _ in _KEYS[split])
+    raise ValueError(
+        f"source: {name} has the arrays {', '.join(sorted(shapes)) or 'none'}; "
+        f"for the split {split!r} one of {wanted} is needed."
+    )
