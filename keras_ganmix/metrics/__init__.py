@@ -8,6 +8,9 @@ import importlib
 
 _HOMES = {
     "classifier": ("ClassifierScore", "classifier_score"),
+    "extractors": ("default_extractor", "get_extractor"),
+    "extractors.base": ("Extractor",),
+    "extractors.keras_model": ("from_keras",),
     "frechet": ("FeatureStatistics", "frechet_distance"),
     "kernel": ("kernel_distance", "squared_mmd"),
     "modes": ("grid", "mode_coverage", "ring", "stacked_coverage"),

@@ -150,8 +150,13 @@ class FeatureStatistics:
             covariance = np.asarray(file["sigma"], np.float64)
             if count is None:
                 count = int(file["count"]) if "count" in file.files else 2048
-        check_count(count, str(path), minimum=2, advise=False)
-        mean, covariance = _check_gaussian(mean, covariance, str(path))
+        return cls.from_gaussian(mean, covariance, count, str(path))
+
+    @classmethod
+    def from_gaussian(cls, mean, covariance, count, name="gaussian"):
+        """Statistics from a mean (D,), a covariance (D, D) and their count."""
+        check_count(count, name, minimum=2, advise=False)
+        mean, covariance = _check_gaussian(mean, covariance, name)
         self = cls(len(mean))
         self._count = count
         self._mean = mean
