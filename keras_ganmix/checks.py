@@ -68,15 +68,14 @@ def connect(gan):
                 f"{gan.num_classes}. Give `num_classes=` if and only if both "
                 "models take labels as a second input."
             )
-    latents = tf.zeros((1, gan.latent_dim))
-    labels = [tf.zeros((1,), tf.int32)] if gan.has_labels else []
-    images = generator([latents, *labels] if labels else latents)
+    images = generator(example_inputs(gan))
     shape = tuple(images.shape[1:])
     expected = getattr(discriminator, "input_shape", None)
     if gan.has_labels and expected:
         expected = expected[0]
     if expected is None:
-        discriminator([images, *labels] if labels else images)
+        labels = tf.zeros((1,), tf.int32)
+        discriminator([images, labels] if gan.has_labels else images)
     else:
         fits = len(expected[1:]) == len(shape) and all(
             e in (None, s) for e, s in zip(expected[1:], shape, strict=True)
@@ -88,6 +87,13 @@ def connect(gan):
                 f"{tuple(expected[1:])}."
             )
     return shape
+
+
+def example_inputs(gan):
+    """Inputs of the generator for one image: zeros."""
+    latents = tf.zeros((1, gan.latent_dim))
+    labels = tf.zeros((1,), tf.int32)
+    return [latents, labels] if gan.has_labels else latents
 
 
 def check_data(gan, x, y=None):

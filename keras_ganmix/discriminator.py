@@ -110,6 +110,8 @@ class DiscriminatorView:
 
 
 def _call(function, inputs, training):
+    # Arrays beside tensors are refused by Keras.
+    inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
     if isinstance(function, keras.Model):
         return function(inputs, training=training)
     if isinstance(inputs, list):  # a method of a subclassed model

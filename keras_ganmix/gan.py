@@ -10,6 +10,7 @@ from keras_ganmix.checks import (
     check_composition,
     check_data,
     connect,
+    example_inputs,
 )
 from keras_ganmix.context import Context, Samples
 from keras_ganmix.dealing import deal, undeal
@@ -93,7 +94,7 @@ class GAN(keras.Model):
         self._set_up_regularizers()
         self.ema_generator = None
         if ema_momentum is not None:
-            self.ema_generator = _copy_of(generator)
+            self.ema_generator = _copy_of(generator, example_inputs(self))
             self.ema_generator.trainable = False
         self.step = self._counter("step")
         # A run that is tried again after a fault continues with other numbers.
@@ -596,14 +597,14 @@ def _latent_dim(generator, latent_dim):
     return shape[1]
 
 
-def _copy_of(generator):
+def _copy_of(generator, example):
     if is_functional(generator):
         copy = keras.models.clone_model(generator)
         name = f"averaged_{generator.name}"
         copy = keras.Model(copy.inputs, copy.outputs[0], name=name)
     else:
         copy = type(generator).from_config(generator.get_config())
-        copy.build(generator.input_shape)
+        copy(example)
     copy.set_weights(generator.get_weights())
     return copy
 

@@ -142,7 +142,12 @@ def read_note(path):
         note = json.loads(
             reader.get_tensor("note/.ATTRIBUTES/VARIABLE_VALUE").decode()
         )
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (
+        tf.errors.OpError,
+        IndexError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise CheckpointError(
             f"The checkpoint {path} cannot be read: {error}. Remove it to go "
             "on from the one before."

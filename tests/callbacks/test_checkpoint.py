@@ -1,0 +1,155 @@
+"""A run that was stopped and continued equals one that was not."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ganmix as kgm
+from keras_ganmix.callbacks import Checkpoint, LinearDecay, MetricsLog, Samples
+from keras_ganmix.state import CheckpointError, RunState
+
+
+def everything(gan):
+    variables = [*gan.variables, *gan.generator_optimizer.variables]
+    variables += gan.discriminator_optimizer.variables
+    return [np.array(v) for v in variables]
+
+
+def endless(tiny, start):
+    dataset = tiny.dataset(n=48)
+    return dataset.skip(start)
+
+
+def train(tiny, folder, steps, total=20):
+    """Trains up to a step, continuing what the folder has."""
+    gan = tiny.gan(optimizer="adam")
+    checkpoint = Checkpoint(folder / "checkpoints", every=6, keep=3)
+    start = checkpoint.restore(gan)
+    log = MetricsLog(folder / "metrics.jsonl", every=4)
+    callbacks = [
+        LinearDecay(5, total, 0.1, learning_rates=(1e-3, 1e-3)),
+        log,
+        Samples(folder / "samples", every=5, count=4, gif=folder / "p.gif"),
+        checkpoint,
+    ]
+    gan.fit(
+        endless(tiny, start),
+        steps_per_epoch=steps - start,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    return gan
+
+
+def test_continued_run_is_bit_equal(tiny, tmp_path):
+    whole = train(tiny, tmp_path / "whole", 20)
+    # 7 lies between two log lines, two pictures and two checkpoints.
+    for stop in (7, 13, 20):
+        parts = train(tiny, tmp_path / "parts", stop)
+    for a, b in zip(everything(whole), everything(parts), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("metrics.jsonl", "samples/step-0000015.png"):
+        first = (tmp_path / "whole" / name).read_bytes()
+        assert first == (tmp_path / "parts" / name).read_bytes()
+    lines = (tmp_path / "parts/metrics.jsonl").read_text().splitlines()
+    assert [json.loads(x)["step"] for x in lines] == [4, 8, 12, 16, 20]
+    pictures = sorted(p.name for p in (tmp_path / "parts/samples").iterdir())
+    assert pictures == [f"step-{s:07d}.png" for s in (0, 5, 10, 15, 20)]
+    assert (tmp_path / "parts/p.gif").stat().st_size > 0
+
+
+def test_work_after_the_last_checkpoint_is_done_again(tiny, tmp_path):
+    """As after a kill: files are ahead of the checkpoint."""
+    whole = train(tiny, tmp_path / "whole", 20)
+    folder = tmp_path / "parts"
+    train(tiny, folder, 18)
+    gan = tiny.gan(optimizer="adam")
+    state = RunState(gan, folder / "checkpoints", keep=3)
+    newest = state.latest
+    assert newest.endswith("18")
+    tf.train.CheckpointManager(
+        state._checkpoint, str(folder / "checkpoints"), 1
+    )
+    for file in (folder / "checkpoints").glob("ckpt-18*"):
+        file.unlink()
+    index = folder / "checkpoints/checkpoint"
+    index.write_text(index.read_text().replace("ckpt-18", "ckpt-12"))
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 20, "discrim')  # half a line
+    parts = train(tiny, folder, 20)
+    for a, b in zip(everything(whole), everything(parts), strict=True):
+        np.testing.assert_array_equal(a, b)
+    first = (tmp_path / "whole/metrics.jsonl").read_text()
+    assert first == (folder / "metrics.jsonl").read_text()
+
+
+def test_plain_fit_continues_at_the_epoch(tiny, tmp_path):
+    def fit(epochs, folder):
+        gan = tiny.gan(optimizer="adam")
+        gan.fit(
+            tiny.dataset(repeat=False),
+            epochs=epochs,
+            callbacks=[Checkpoint(folder)],
+            verbose=0,
+        )
+        return gan
+
+    whole = fit(3, tmp_path / "whole")
+    fit(1, tmp_path / "parts")
+    parts = fit(3, tmp_path / "parts")
+    assert int(parts.step.numpy()) == 12
+    for a, b in zip(everything(whole), everything(parts), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_keeps_the_newest_and_sweeps_leftovers(tiny, tmp_path):
+    leftover = tmp_path / "ckpt-3_temp"
+    leftover.mkdir()
+    (leftover / "part").write_text("x")
+    gan = tiny.gan()
+    callback = Checkpoint(tmp_path, every=1, keep=2)
+    gan.fit(tiny.dataset(), steps_per_epoch=5, callbacks=[callback], verbose=0)
+    names = sorted(p.name for p in tmp_path.glob("*.index"))
+    assert names == ["ckpt-4.index", "ckpt-5.index"]
+    assert not leftover.exists()
+
+
+def test_checkpoint_of_another_gan_is_refused(tiny, tmp_path):
+    gan = tiny.gan()
+    RunState(gan, tmp_path).save()
+    other = tiny.gan(ema_momentum=None)
+    with pytest.raises(CheckpointError, match="no 'averaged_generator'"):
+        RunState(other, tmp_path).restore()
+    adam = tiny.gan(optimizer="adam")
+    with pytest.raises(CheckpointError, match="optimizer' has other weights"):
+        RunState(adam, tmp_path).restore()
+    data = next(tmp_path.glob("*.data*"))
+    data.write_bytes(data.read_bytes()[:10])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        RunState(tiny.gan(), tmp_path).restore()
+
+
+def test_bad_cadence():
+    with pytest.raises(ValueError, match=r"Checkpoint\.every: 0"):
+        Checkpoint("x", every=0)
+    with pytest.raises(ValueError, match="0 <= start < end"):
+        LinearDecay(5, 5)
+
+
+def test_not_finite_stops_the_run(tiny, tmp_path):
+    gan = tiny.gan()
+    gan.discriminator.weights[0].assign(
+        np.full(gan.discriminator.weights[0].shape, np.nan, "float32")
+    )
+    with pytest.raises(
+        kgm.callbacks.NotFiniteError, match=r"discriminator_loss.* step 2"
+    ):
+        gan.fit(
+            tiny.dataset(),
+            steps_per_epoch=4,
+            callbacks=[MetricsLog(tmp_path / "m.jsonl", every=2)],
+            verbose=0,
+        )
+    assert not (tmp_path / "m.jsonl").exists()

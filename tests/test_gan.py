@@ -1,0 +1,369 @@
+"""The step, its randomness, and what Keras users expect of a model."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ganmix as kgm
+from keras_ganmix.dealing import deal, undeal
+from keras_ganmix.ops.random import Draws
+
+
+def weights_of(model):
+    return [np.array(w) for w in model.weights]
+
+
+def assert_equal(a, b):
+    for left, right in zip(a, b, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_a_step_is_the_algorithm(tiny):
+    """Two discriminator updates and one of the generator, written out."""
+    gan = tiny.gan(discriminator_steps=2, ema_momentum=0.9)
+    images = tiny.images(16)
+    generator, discriminator = tiny.generator(), tiny.discriminator()
+    generator.set_weights(gan.generator.get_weights())
+    discriminator.set_weights(gan.discriminator.get_weights())
+    before = generator.get_weights()
+
+    gan.fit(images, batch_size=16, shuffle=False, verbose=0)
+
+    def latents(scope):
+        return Draws(0, 0).scope(scope).normal("latents", (8, 8))
+
+    def descend(tape, loss, variables):
+        for v, g in zip(variables, tape.gradient(loss, variables), strict=True):
+            v.assign_sub(0.05 * g)
+
+    for i in range(2):
+        real, fake = images[i::2], generator(latents(f"discriminator.{i}"))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(
+                tf.math.softplus(-discriminator(real))
+            ) + tf.reduce_mean(tf.math.softplus(discriminator(fake)))
+        descend(tape, loss, discriminator.trainable_variables)
+    with tf.GradientTape() as tape:
+        fake = generator(latents("generator"))
+        loss = tf.reduce_mean(tf.math.softplus(-discriminator(fake)))
+    descend(tape, loss, generator.trainable_variables)
+
+    for mine, theirs in (
+        (gan.generator, generator),
+        (gan.discriminator, discriminator),
+    ):
+        for a, b in zip(mine.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    momentum = min(0.9, 1 / 10)
+    for average, old, new in zip(
+        gan.ema_generator.get_weights(),
+        before,
+        generator.get_weights(),
+        strict=True,
+    ):
+        expected = momentum * old + (1 - momentum) * new
+        np.testing.assert_allclose(average, expected, rtol=1e-4, atol=1e-6)
+    assert int(gan.step.numpy()) == 1
+
+
+def test_eager_graph_and_dynamic_batch_agree(tiny):
+    images = tiny.images(16)
+    dynamic = tf.data.Dataset.from_tensor_slices(images).batch(8)
+    static = tf.data.Dataset.from_tensor_slices(images).batch(8, True)
+    results = []
+    for dataset, eager in ((static, True), (static, False), (dynamic, False)):
+        gan = tiny.gan(run_eagerly=eager)
+        gan.fit(dataset, verbose=0)
+        results.append(gan.generator.get_weights())
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_same_seed_same_run_other_seed_another(tiny):
+    runs = []
+    for seed in (3, 3, 4):
+        gan = tiny.gan(seed=seed)
+        gan.fit(tiny.dataset(), steps_per_epoch=3, verbose=0)
+        runs.append(weights_of(gan))
+    assert_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0][-1], runs[2][-1])
+
+
+def test_a_retry_draws_other_numbers(tiny):
+    gan, again = tiny.gan(), tiny.gan()
+    again.retry.assign(1)
+    for model in (gan, again):
+        model.fit(tiny.dataset(), steps_per_epoch=2, verbose=0)
+    assert not np.array_equal(
+        gan.generator.weights[0], again.generator.weights[0]
+    )
+
+
+def test_saved_model_continues_like_the_one_saved(tiny, tmp_path):
+    gan = tiny.gan(optimizer="adam", loss="hinge", discriminator_steps=2)
+    gan.fit(tiny.dataset(), steps_per_epoch=3, verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    for model in (gan, loaded):
+        model.fit(tiny.dataset(), steps_per_epoch=3, verbose=0)
+    assert_equal(weights_of(gan), weights_of(loaded))
+    models = ("generator", "discriminator")
+    for key, value in gan.get_config().items():
+        assert key in models or loaded.get_config()[key] == value
+
+
+def test_replicas_equal_one_device(tiny):
+    """Sums of gradients, draws and metrics are those of the global batch."""
+    single = tiny.gan(discriminator_steps=2)
+    one = single.fit(tiny.dataset(batch=16), steps_per_epoch=5, verbose=0)
+    with tiny.strategy().scope():
+        several = tiny.gan(discriminator_steps=2)
+    two = several.fit(tiny.dataset(batch=16), steps_per_epoch=5, verbose=0)
+    for a, b in zip(weights_of(single), weights_of(several), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    for name, values in one.history.items():
+        np.testing.assert_allclose(values, two.history[name], rtol=1e-4)
+
+
+def test_replicas_draw_slices_of_the_global_batch(tiny):
+    strategy = tiny.strategy()
+
+    @tf.function
+    def draw():
+        return strategy.run(lambda: Draws(1, 2).normal("x", (3, 4)))
+
+    parts = strategy.experimental_local_results(draw())
+    whole = Draws(1, 2).normal("x", (6, 4))
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_draws_depend_on_seed_step_and_purpose_only():
+    draws = Draws(0, 5)
+    x = draws.normal("x", (4,)).numpy()
+    np.testing.assert_array_equal(x, Draws(0, 5).normal("x", (4,)))
+    others = [
+        Draws(1, 5).normal("x", (4,)),
+        Draws(0, 6).normal("x", (4,)),
+        draws.normal("y", (4,)),
+        draws.scope("a").normal("x", (4,)),
+    ]
+    for other in others:
+        assert not np.array_equal(x, other)
+
+
+def test_draws_have_their_distributions():
+    draws = Draws(0, 0)
+    n = 20_000
+    assert abs(np.mean(draws.normal("a", (n,)))) < 0.03
+    integers = draws.integers("b", (n,), 5).numpy()
+    assert np.bincount(integers).tolist() == pytest.approx([n / 5] * 5, rel=0.1)
+    for alpha in (0.3, 1.0, 4.0):
+        x = draws.beta("c", (n,), alpha).numpy()
+        assert np.mean(x) == pytest.approx(0.5, abs=0.01)
+        assert np.var(x) == pytest.approx(0.25 / (2 * alpha + 1), rel=0.05)
+    assert sorted(draws.permutation("d", 9).numpy()) == list(range(9))
+
+
+@pytest.mark.parametrize(
+    "distribution, low, high",
+    [("normal", -9, 9), ("uniform", -1, 1), ("truncated", -2, 2)],
+)
+def test_latents(distribution, low, high):
+    x = Draws(0, 0).latents("z", (5000, 4), distribution).numpy()
+    assert low <= x.min() and x.max() <= high
+    assert x.max() > 0.95 * min(high, 3) and x.min() < 0.95 * max(low, -3)
+
+
+def test_generate_is_a_prefix_of_generate(tiny):
+    for distribution in ("normal", "uniform", "truncated"):
+        gan = tiny.gan(latent_distribution=distribution)
+        for truncation in (None, 0.5):
+            many = gan.generate(20, seed=1, truncation=truncation, batch_size=7)
+            few = gan.generate(6, seed=1, truncation=truncation)
+            np.testing.assert_array_equal(few, many[:6])
+            assert many.dtype == np.uint8 and many.shape == (20, 8, 8, 1)
+    assert not np.array_equal(few, gan.generate(6, seed=2))
+    assert not np.array_equal(gan.generate(6), gan.generate(6))
+
+
+def test_generate_uses_the_average(tiny):
+    gan = tiny.gan()
+    gan.fit(tiny.dataset(), steps_per_epoch=2, verbose=0)
+    latents = tf.random.normal((4, 8))
+    expected = gan.ema_generator(latents)
+    np.testing.assert_allclose(gan(latents), expected, atol=1e-6)
+    assert not np.allclose(gan(latents), gan.generator(latents), atol=1e-6)
+    plain = tiny.gan(ema_momentum=None)
+    np.testing.assert_array_equal(plain(latents), plain.generator(latents))
+
+
+def test_conditional(tiny):
+    gan = tiny.gan(num_classes=3, discriminator_steps=2)
+    gan.fit(tiny.dataset(num_classes=3), steps_per_epoch=2, verbose=0)
+    assert gan.generate(5, seed=0).shape == (5, 8, 8, 1)
+    one = gan.generate(2, labels=1, seed=0)
+    np.testing.assert_array_equal(one, gan.generate(2, [1, 1], seed=0))
+    turn = gan.generate(4, seed=0)
+    np.testing.assert_array_equal(turn, gan.generate(4, [0, 1, 2, 0], seed=0))
+    assert not np.array_equal(turn, gan.generate(4, [1, 2, 0, 1], seed=0))
+    with pytest.raises(
+        ValueError, match=r"labels: 3\.\.3 is not within 0\.\.2"
+    ):
+        gan.generate(2, labels=3)
+    with pytest.raises(ValueError, match="have no labels"):
+        gan.fit(tiny.dataset(), steps_per_epoch=1, verbose=0)
+    with pytest.raises(ValueError, match="with num_classes=3"):
+        gan.fit(tiny.dataset(num_classes=5), steps_per_epoch=1, verbose=0)
+
+
+def test_evaluate_gives_the_losses_and_changes_nothing(tiny):
+    gan = tiny.gan(loss="hinge")
+    before = weights_of(gan)
+    first = gan.evaluate(tiny.images(24), batch_size=8, verbose=0)
+    results = gan.evaluate(
+        tiny.images(24), batch_size=8, verbose=0, return_dict=True
+    )
+    assert_equal(before, weights_of(gan))
+    real, fake = results["real_logits"], results["fake_logits"]
+    # No logit of the untrained model leaves [-1, 1], where hinge is linear.
+    assert results["discriminator_loss"] == pytest.approx(2 - real + fake, 1e-5)
+    assert results["generator_loss"] == pytest.approx(-fake, 1e-5)
+    assert sorted(first) == sorted(results.values())
+
+
+def test_subclassed_models(tiny):
+    @keras.saving.register_keras_serializable(package="test")
+    class Generator(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = keras.layers.Dense(64, activation="tanh")
+            self.reshape = keras.layers.Reshape((8, 8, 1))
+
+        def build(self, input_shape):
+            self.dense.build(input_shape)
+            self.built = True
+
+        def call(self, latents, training=False):
+            return self.reshape(self.dense(latents))
+
+    @keras.saving.register_keras_serializable(package="test")
+    class Discriminator(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.flatten = keras.layers.Flatten()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, images, training=False):
+            return self.dense(self.flatten(images))
+
+    with pytest.raises(ValueError, match="give `latent_dim=`"):
+        kgm.GAN(Generator(), Discriminator())
+    gan = kgm.GAN(Generator(), Discriminator(), latent_dim=4)
+    gan.compile()
+    gan.fit(tiny.images(16), batch_size=8, verbose=0)
+    assert gan.generate(3, seed=0).shape == (3, 8, 8, 1)
+
+
+def test_points(tiny):
+    points = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    gan = kgm.GAN(
+        keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(2)], name="generator"
+        ),
+        keras.Sequential(
+            [
+                keras.Input((2,)),
+                keras.layers.Dense(8, activation="relu"),
+                keras.layers.Dense(1),
+            ]
+        ),
+    )
+    gan.compile()
+    gan.fit(5 * points, batch_size=16, verbose=0)
+    assert gan.generate(7, seed=0).dtype == np.float32
+    assert gan.view.feature_shape == (8,)
+
+
+def test_deal_and_undeal_are_inverse():
+    batch = (tf.reshape(tf.range(24), (12, 2)), {"a": tf.range(12)})
+    parts = deal(batch, 3)
+    np.testing.assert_array_equal(parts[1][1]["a"], [1, 4, 7, 10])
+    tf.nest.map_structure(np.testing.assert_array_equal, undeal(parts), batch)
+    with pytest.raises(ValueError, match="12 images cannot be dealt out to 5"):
+        deal(batch, 5)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"discriminator_steps": 0}, "discriminator_steps: 0"),
+        ({"ema_momentum": 1.5}, "ema_momentum: 1.5"),
+        ({"latent_distribution": "norml"}, "Did you mean 'normal'"),
+        ({"num_classes": 3, "labels": False}, "takes no labels"),
+        ({"feature_layer": "nowhere"}, "is not a layer of the discriminator"),
+        ({"latent_dim": 5}, "takes inputs of shape"),
+    ],
+)
+def test_bad_arguments(tiny, arguments, message):
+    arguments.pop("labels", None)
+    with pytest.raises(ValueError, match=message):
+        kgm.GAN(tiny.generator(), tiny.discriminator(), **arguments)
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5])
+def test_generate_refuses(tiny, n):
+    gan = tiny.gan()
+    with pytest.raises(ValueError, match="n: "):
+        gan.generate(n)
+    with pytest.raises(ValueError, match="truncation: 0"):
+        gan.generate(1, truncation=0)
+    with pytest.raises(ValueError, match="not class-conditional"):
+        gan.generate(1, labels=0)
+
+
+def test_models_that_do_not_fit(tiny):
+    with pytest.raises(ValueError, match=r"makes images of shape \(8, 8, 3\)"):
+        kgm.GAN(tiny.generator(channels=3), tiny.discriminator())
+    layers = keras.layers
+    two = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2)]
+    )
+    with pytest.raises(ValueError, match="must give one logit per sample"):
+        kgm.GAN(tiny.generator(), two)
+    gan = kgm.GAN(tiny.generator(), tiny.discriminator())
+    adam = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="are the same object"):
+        gan.compile("hinge", adam, adam)
+
+
+def test_data_that_do_not_fit(tiny):
+    gan = tiny.gan()
+    images = tiny.images(16)
+    bad = {
+        "images of shape": tiny.images(16, channels=3),
+        "images of type uint8": np.zeros((16, 8, 8, 1), "uint8"),
+        "pixels from": 255 * np.abs(images),
+        "NaN or infinite": np.where(images > 0.9, np.nan, images),
+    }
+    for message, data in bad.items():
+        with pytest.raises(ValueError, match=message):
+            gan.fit(data, batch_size=8, verbose=0)
+        dataset = tf.data.Dataset.from_tensor_slices(data).batch(16)
+        with pytest.raises(ValueError, match=message):
+            gan.fit(dataset, verbose=0)
+    with pytest.raises(ValueError, match="The data set is empty"):
+        gan.fit(dataset.take(0), verbose=0)
+    generator = keras.Sequential(
+        [
+            keras.Input((8,)),
+            keras.layers.Dense(64, activation="sigmoid"),
+            keras.layers.Reshape((8, 8, 1)),
+            keras.layers.Activation("sigmoid"),
+        ]
+    )
+    gan = kgm.GAN(generator, tiny.discriminator())
+    gan.compile()
+    with pytest.raises(ValueError, match=r"'sigmoid'.*Use 'tanh'"):
+        gan.fit(images, batch_size=8, verbose=0)
