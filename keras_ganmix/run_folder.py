@@ -8,11 +8,14 @@ samples/step-0001000.png    checkpoints/  tensorboard/
 Imports no TensorFlow, so that a wrong folder is refused at once.
 """
 
+import fcntl
 import os
+import shutil
 from pathlib import Path
 
 from keras_ganmix import recipes
 from keras_ganmix.utils.cli import UsageError
+from keras_ganmix.utils.files import write_text
 
 RESUME = ("auto", "never", "must")
 
@@ -57,11 +60,25 @@ class RunFolder:
         return self.recipe.exists() or self.has_checkpoint()
 
     def make(self, recipe):
-        """Makes the folder and writes the resolved recipe into it."""
+        """Makes the folder, writes the resolved recipe, keeps others out.
+
+        Raises:
+            UsageError: if another process trains in this folder.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        new = self.recipe.with_suffix(".yaml.new")
-        recipes.save(recipe, new)
-        os.replace(new, self.recipe)
+        # Held until the process ends, however it ends.
+        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"--run_dir {self.path}: another process trains in it"
+            ) from None
+        write_text(self.recipe, recipes.dump(recipe))
+
+    def remove(self):
+        """Removes the folder of a run that could not start."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def choose(recipe, run_dir=None, resume="auto"):
@@ -106,6 +123,18 @@ def choose(recipe, run_dir=None, resume="auto"):
     if not folder.holds_run():
         _check_empty(folder)
     return folder, False
+
+
+def existing(path):
+    """Returns the `RunFolder` of a run that has a checkpoint.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    folder = RunFolder(path)
+    if not folder.has_checkpoint():
+        raise UsageError(f"--init_from {path}: holds no checkpoint of a run")
+    return folder
 
 
 def _check_empty(folder):

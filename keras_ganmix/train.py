@@ -5,6 +5,7 @@ import sys
 from absl import flags
 
 from keras_ganmix import recipes, run_folder
+from keras_ganmix.recipes.source import open_source
 from keras_ganmix.utils import cli
 
 SUMMARY = """
@@ -109,10 +110,13 @@ def main(argv=None):
         if options.list_recipes:
             print(_list_of_recipes())
             return cli.DONE
-        return _run(options)
+        recipe = _load_recipe(options)
+        return _dry_run(recipe) if options.dry_run else _train(recipe, options)
     except (recipes.RecipeError, cli.UsageError) as error:
         cli.complain(error)
         return cli.BAD_INPUT
+    except KeyboardInterrupt:
+        return cli.INTERRUPTED
 
 
 def _list_of_recipes():
@@ -121,7 +125,7 @@ def _list_of_recipes():
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
 
 
-def _load(options):
+def _load_recipe(options):
     if options.recipe is None:
         raise cli.UsageError(
             "--recipe: missing; allowed: a recipe file, or one of "
@@ -133,11 +137,82 @@ def _load(options):
     return recipes.load(options.recipe, changes)
 
 
-def _run(options):
-    recipe = _load(options)
-    folder, resumes = run_folder.choose(recipe, options.run_dir, options.resume)
-    print(recipe, folder, resumes)
+def _dry_run(recipe):
+    # A recipe with comments: what is printed can be kept as a file.
+    print(recipes.dump(recipe), end="", flush=True)
+    with cli.bad_input():
+        source = open_source(recipe)
+
+    with cli.without_startup_noise():
+        from keras_ganmix import building, costs
+
+        building.start_devices()
+    with cli.bad_input():
+        building.set_up(recipe)
+        gan = building.build_gan(recipe, source)
+        dataset = building.build_dataset(recipe, source, gan)
+        lines = costs.report(recipe, gan, dataset)
+    print("\n".join(f"# {line}" for line in lines))
     return cli.DONE
+
+
+def _train(recipe, options):
+    """The story of a run."""
+    say = _silence if options.quiet else _say
+    folder, resumes = run_folder.choose(recipe, options.run_dir, options.resume)
+    origin = None
+    if options.init_from and not resumes:
+        origin = run_folder.existing(options.init_from)
+    with cli.bad_input():
+        source = open_source(recipe)
+    say(f"data: {source.num_images:,} of {source.image_shape}, {source.name}")
+
+    # From here on TensorFlow is needed, whose import takes seconds.
+    with cli.without_startup_noise():
+        from keras_ganmix import building
+        from keras_ganmix.running import FAILURES, Run
+
+        building.start_devices()
+    with cli.bad_input():
+        building.set_up(recipe)
+        gan = building.build_gan(recipe, source)
+        if origin is not None:
+            building.start_from(gan, origin)
+        run = Run(recipe, source, gan, folder, resumes)
+    if run.is_done:
+        say(f"run: {folder.path} is done already, at step {run.step}")
+        return cli.DONE
+
+    folder.make(recipe)
+    say(f"run: steps {run.first + 1} to {recipe.train.steps}, {folder.path}")
+    try:
+        run.train(None if options.quiet else sys.stdout)
+    except FAILURES as error:
+        run.summarize("failed")
+        cli.complain(cli.one_line(error))
+        return cli.FAILED_RUN
+    except ValueError as error:
+        # Some parts show only at the first step that they do not fit.
+        if run.step:
+            raise
+        folder.remove()
+        raise cli.UsageError(cli.one_line(error)) from error
+
+    if not run.is_done:
+        run.summarize("interrupted")
+        say(f"run: saved at step {run.step}; start it again to go on")
+        return cli.STOPPED + run.signal.received
+    run.summarize("done")
+    say(f"run: done; pictures are in {folder.samples}")
+    return cli.DONE
+
+
+def _say(text):
+    print(text, flush=True)
+
+
+def _silence(text):
+    pass
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from keras_ganmix.recipes import errors, overrides
+from keras_ganmix.recipes import errors, loading, overrides
 from keras_ganmix.recipes.errors import RecipeError
-from keras_ganmix.recipes.loading import dump, folder, names, read
+from keras_ganmix.recipes.loading import folder, names, read
 from keras_ganmix.recipes.schema import LOSSES, VERSION, Recipe
 from keras_ganmix.utils.names import unknown
 
@@ -22,6 +22,7 @@ __all__ = [
     "LOSSES",
     "Recipe",
     "RecipeError",
+    "dump",
     "find",
     "folder",
     "from_dict",
@@ -101,7 +102,12 @@ def from_dict(data, changes=(), origin="recipe"):
 
 def save(recipe, path):
     """Writes the whole recipe, defaults included, as a recipe file."""
-    Path(path).write_text(dump(recipe.to_dict()), encoding="utf-8")
+    Path(path).write_text(dump(recipe), encoding="utf-8")
+
+
+def dump(recipe):
+    """Returns the whole recipe, defaults included, as YAML text."""
+    return loading.dump(recipe.to_dict())
 
 
 def _expanded(data):

@@ -105,7 +105,6 @@ class Samples(Section):
 
     every: PositiveInt = 1000
     count: Annotated[int, Field(ge=1, le=1024)] = 64
-    fps: Annotated[int, Field(ge=1, le=50)] = 4
 
 
 class Checkpoint(Section):

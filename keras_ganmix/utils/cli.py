@@ -1,7 +1,12 @@
 """Flags, help and exit codes that the commands share."""
 
+import contextlib
+import os
+import re
 import shutil
+import signal
 import sys
+import tempfile
 import textwrap
 
 from absl import flags
@@ -11,8 +16,8 @@ from keras_ganmix.utils.names import unknown
 DONE = 0
 BAD_INPUT = 2
 FAILED_RUN = 3
-INTERRUPTED = 130
-TERMINATED = 143
+STOPPED = 128  # plus the number of the signal: 130 or 143
+INTERRUPTED = STOPPED + signal.SIGINT
 
 
 class UsageError(ValueError):
@@ -83,6 +88,50 @@ def _own_help(flag):
     if isinstance(flag, flags.EnumFlag):
         text = text.partition(">: ")[2]
     return text
+
+
+def one_line(error):
+    """Returns the message of an error without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def bad_input():
+    """Turns the `ValueError`s of a block, and missing files, into usage."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (ValueError, OSError) as error:
+        raise UsageError(one_line(error)) from error
+
+
+# What TensorFlow writes when it is loaded: information, and on a machine
+# without a GPU the complaint that there is none.
+_NOISE = re.compile(rb"WARNING: All log messages before|[IW]\d{4} |.*cuInit")
+
+
+@contextlib.contextmanager
+def without_startup_noise():
+    """Holds back what TensorFlow says while it is loaded.
+
+    It writes past Python and past its own log level, so the file descriptor
+    is redirected. Lines that are not known as noise come afterwards.
+    """
+    sys.stderr.flush()
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
+            held.seek(0)
+            for line in held:
+                if not _NOISE.match(line):
+                    os.write(2, line)
 
 
 def complain(error):

@@ -1,0 +1,232 @@
+"""From a recipe to the objects of a run: small functions, one for each."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from keras_ganmix import data, networks, regularizers
+from keras_ganmix.callbacks import LinearDecay, Samples
+from keras_ganmix.data.source import require_labels
+from keras_ganmix.gan import GAN
+from keras_ganmix.recipes.networks import builder_arguments
+from keras_ganmix.state import read_note, variables_of
+
+# Real points drawn below those of a generator.
+_REFERENCE = 2000
+
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+
+
+def start_devices():
+    """Lets TensorFlow look for devices now, with all that it says then."""
+    tf.config.list_logical_devices()
+
+
+def set_up(recipe):
+    """Sets what holds for the whole process: seeds and determinism.
+
+    Initial weights come from Keras' global seed; everything drawn later
+    depends on the seed of the GAN and of the data set alone.
+    """
+    keras.utils.set_random_seed(recipe.train.seed)
+    if recipe.train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def build_strategy(recipe):
+    """Returns the `tf.distribute.Strategy` of a recipe.
+
+    Raises:
+        ValueError: if the replicas cannot share the batch evenly.
+    """
+    if recipe.strategy == "none":
+        return tf.distribute.get_strategy()
+    # The default way to sum over replicas wants GPUs.
+    ops = None
+    if not tf.config.list_physical_devices("GPU"):
+        ops = tf.distribute.ReductionToOneDevice()
+    strategy = tf.distribute.MirroredStrategy(cross_device_ops=ops)
+    replicas = strategy.num_replicas_in_sync
+    if recipe.data.batch_size % replicas:
+        raise ValueError(
+            f"data.batch_size: {recipe.data.batch_size} cannot be shared by "
+            f"{replicas} replicas; use a multiple of {replicas}."
+        )
+    return strategy
+
+
+def build_dataset(recipe, source, gan):
+    """Returns the endless `tf.data.Dataset` that a run trains on.
+
+    It begins with the batch of the GAN's step. A batch holds the images of
+    all discriminator updates of one step.
+    """
+    step = int(gan.step.numpy())
+    dataset = data.dataset(
+        source,
+        batch_size=recipe.data.batch_size * recipe.train.discriminator_steps,
+        seed=recipe.train.seed,
+        start_step=step,
+        flip=recipe.data.flip,
+        labels=recipe.generator.conditional,
+    )
+    return gan.prepare(dataset, step)
+
+
+def build_networks(recipe, image_shape, num_classes=None):
+    """Returns the generator and the discriminator, untrained."""
+    models = []
+    for kind in ("generator", "discriminator"):
+        section = getattr(recipe, kind)
+        arguments = builder_arguments(section)
+        if "synchronized" in networks.arguments(kind, section.network):
+            synchronized = recipe.train.synchronized_batch_norm
+            arguments["synchronized"] = synchronized
+        models.append(
+            networks.build(
+                kind,
+                section.network,
+                image_shape=image_shape,
+                num_classes=num_classes,
+                **arguments,
+            )
+        )
+    return models
+
+
+def build_regularizers(recipe):
+    """Returns the list of regularizers."""
+    return [
+        getattr(regularizers, section.type)(
+            **section.model_dump(exclude={"type"})
+        )
+        for section in recipe.regularizers
+    ]
+
+
+def build_optimizers(recipe):
+    """Returns the optimizers of the generator and of the discriminator."""
+    return [
+        _OPTIMIZERS[section.type](**section.model_dump(exclude={"type"}))
+        for section in (
+            recipe.optimizer.generator,
+            recipe.optimizer.discriminator,
+        )
+    ]
+
+
+def build_gan(recipe, source):
+    """Returns the compiled `GAN` of a recipe.
+
+    Args:
+        recipe: the `Recipe`.
+        source: the `data.Source`, which knows the shape of an image and the
+            number of classes.
+
+    Raises:
+        ValueError: if models, regularizers, loss and data do not fit.
+    """
+    conditional = recipe.generator.conditional
+    num_classes = require_labels(source) if conditional else None
+    with build_strategy(recipe).scope(), _dtype_policy(recipe.train.dtype):
+        generator, discriminator = build_networks(
+            recipe, source.image_shape, num_classes
+        )
+        gan = GAN(
+            generator,
+            discriminator,
+            build_regularizers(recipe),
+            discriminator_steps=recipe.train.discriminator_steps,
+            ema_momentum=recipe.generator.ema_momentum,
+            latent_distribution=recipe.generator.latent_distribution,
+            num_classes=num_classes,
+            feature_layer=recipe.discriminator.feature_layer,
+            seed=recipe.train.seed,
+        )
+        generator_optimizer, discriminator_optimizer = build_optimizers(recipe)
+        gan.compile(
+            loss=recipe.loss,
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            jit_compile=recipe.train.jit_compile,
+        )
+    return gan
+
+
+def build_schedule(recipe):
+    """Returns the callbacks that change the learning rates, at most one."""
+    section = recipe.optimizer.schedule
+    if section is None:
+        return []
+    rates = [
+        recipe.optimizer.generator.learning_rate,
+        recipe.optimizer.discriminator.learning_rate,
+    ]
+    end = section.end or recipe.train.steps
+    return [LinearDecay(section.start, end, section.final, rates)]
+
+
+def build_samples(recipe, source, folder, writer=None):
+    """Returns the callbacks that draw pictures, at most one."""
+    if recipe.samples is None:
+        return []
+    reference = source.images[:_REFERENCE] if source.is_points else None
+    return [
+        Samples(
+            folder.samples,
+            every=recipe.samples.every,
+            count=recipe.samples.count,
+            seed=recipe.train.seed,
+            reference=reference,
+            gif=folder.progress,
+            writer=writer,
+        )
+    ]
+
+
+def start_from(gan, folder):
+    """Gives a GAN the weights of another run's networks.
+
+    Neither the optimizers nor the steps are taken over.
+
+    Args:
+        gan: compiled `GAN`.
+        folder: the other run's `RunFolder`.
+
+    Raises:
+        ValueError: if there is no checkpoint or its networks differ.
+    """
+    path = tf.train.latest_checkpoint(str(folder.checkpoints))
+    if path is None:
+        raise ValueError(f"--init_from: no checkpoint in {folder.checkpoints}")
+    layout, parts = read_note(path)["layout"], variables_of(gan)
+    reader = tf.train.load_checkpoint(path)
+    for name in ("generator", "averaged_generator", "discriminator"):
+        saved = name
+        if saved == "averaged_generator" and saved not in layout:
+            saved = "generator"
+        variables = parts.get(name, [])
+        if variables and layout[saved] != [list(v.shape) for v in variables]:
+            raise ValueError(
+                f"--init_from: the {name} of {folder.path} has other weights; "
+                "use the same networks, image size and classes"
+            )
+        for i, variable in enumerate(variables):
+            key = f"state/{saved}/{i}/.ATTRIBUTES/VARIABLE_VALUE"
+            variable.assign(reader.get_tensor(key))
+
+
+@contextlib.contextmanager
+def _dtype_policy(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
