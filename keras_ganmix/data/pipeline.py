@@ -89,13 +89,17 @@ def dataset(
     batches = _index_batches(
         len(source), batch_size, seed, start_step, shuffle, drop_remainder
     )
+    cardinality = tf.data.INFINITE_CARDINALITY
     if not repeat:
         steps = _steps_per_epoch(len(source), batch_size, drop_remainder)
-        batches = batches.take(max(0, steps - start_step))
+        cardinality = max(0, steps - int(start_step))
+        batches = batches.take(cardinality)
     # Gathering alone is faster without threads.
     busy = flip or not isinstance(source.store, ArrayStore)
     parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
     stream = batches.map(make_batch, **(parallel if busy else {}))
+    # So that Keras asks for `steps_per_epoch` instead of never ending.
+    stream = stream.apply(tf.data.experimental.assert_cardinality(cardinality))
     if prefetch:
         stream = stream.prefetch(tf.data.AUTOTUNE)
     return stream.with_options(_options())
@@ -151,7 +155,7 @@ def _index_batches(
     """Dataset of (step, indices of the batch), endless."""
     steps = _steps_per_epoch(count, batch_size, drop_remainder)
     first_epoch = int(start_step) // steps
-    key = tf.constant(_key(seed, "order"), tf.int64)
+    key = _key(seed, "order").astype(np.int64)
 
     def epoch_batches(epoch):
         indices = tf.range(count, dtype=tf.int64)

@@ -120,10 +120,10 @@ def read_idx(path, ranks):
                     f"source: {path} has {head[3]} dimensions; expected "
                     f"{' or '.join(map(str, ranks))}."
                 )
-            dims = np.frombuffer(file.read(4 * head[3]), ">u4")
-            if len(dims) != head[3]:
+            dims = file.read(4 * head[3])
+            if len(dims) != 4 * head[3]:
                 raise ValueError(f"source: {path} is truncated.")
-            shape = tuple(int(d) for d in dims)
+            shape = tuple(int(d) for d in np.frombuffer(dims, ">u4"))
             size = math.prod(shape)
             if not 0 < size <= MAX_BYTES:
                 raise ValueError(

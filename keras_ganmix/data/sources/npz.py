@@ -3,12 +3,23 @@
 import math
 import pathlib
 import zipfile
+import zlib
 
 import numpy as np
 
 from keras_ganmix.data.sources import arrays
 
 MAX_BYTES = 2**34
+# What zipfile and numpy raise on truncated, damaged and encrypted archives.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    zlib.error,
+)
 # (images, labels) of a split, in the order in which they are looked for.
 _KEYS = {
     "train": (
@@ -37,14 +48,21 @@ def open_records(path, split, seed):
         with zipfile.ZipFile(path) as archive:
             shapes = _check_members(path, archive)
         images_key, labels_key = _find_keys(name, shapes, split)
-        with np.load(path, allow_pickle=False) as file:
-            images = file[images_key]
-            labels = file[labels_key] if labels_key in shapes else None
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+        images = _read(path, images_key)
+        labels = _read(path, labels_key) if labels_key in shapes else None
+    except _DAMAGE as error:
         raise ValueError(
             f"source: {path} is not a readable .npz file ({error})."
         ) from error
     return arrays.open_arrays(name, images, labels)
+
+
+def _read(path, key):
+    with np.load(path, allow_pickle=False) as file:
+        try:
+            return file[key]
+        except ValueError as error:
+            raise EOFError(f"{key}: {error}") from error
 
 
 def _check_members(path, archive):
