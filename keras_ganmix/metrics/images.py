@@ -19,7 +19,8 @@ def check_images(images, name="images", shape=None, value_range=None):
         images: array (N, H, W, C) of uint8 or floats.
         name: the argument's name, for messages.
         shape: (H, W, C) that the images must have, `None` for any.
-        value_range: `(-1, 1)`, `(0, 1)` or `(0, 255)` for floats.
+        value_range: `(-1, 1)`, `(0, 1)` or `(0, 255)` for floats. uint8
+            images need none.
 
     Returns:
         float32 array (N, H, W, C) in [-1, 1].
@@ -38,11 +39,6 @@ def check_images(images, name="images", shape=None, value_range=None):
             f"{tuple(shape)}; resize one side."
         )
     if images.dtype == np.uint8:
-        if value_range not in (None, (0, 255)):
-            raise ValueError(
-                f"{name}: uint8 images have the range (0, 255), but "
-                f"value_range is {value_range}; leave it out."
-            )
         return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
     if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
         raise ValueError(
