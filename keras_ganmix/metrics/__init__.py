@@ -8,11 +8,22 @@ import importlib
 
 _HOMES = {
     "classifier": ("ClassifierScore", "classifier_score"),
+    "conditional": (
+        "ClassStatistics",
+        "IntraClassFrechet",
+        "classification_accuracy_score",
+    ),
     "extractors": ("default_extractor", "get_extractor"),
     "extractors.base": ("Extractor",),
     "extractors.keras_model": ("from_keras",),
     "frechet": ("FeatureStatistics", "frechet_distance"),
     "kernel": ("kernel_distance", "squared_mmd"),
+    "leak": ("Leak", "leak_probe"),
+    "memorisation": (
+        "Memorisation",
+        "closest_pairs_picture",
+        "measure_memorisation",
+    ),
     "modes": ("grid", "mode_coverage", "ring", "stacked_coverage"),
     "images": ("check_images",),
     "prdc": ("PRDC", "nearest_neighbours", "precision_recall_density_coverage"),
