@@ -1,6 +1,5 @@
 """The stream is a pure function of the seed and the step."""
 
-import contextlib
 import itertools
 
 import numpy as np
@@ -11,16 +10,6 @@ from tensorflow.python.data.experimental.ops import distribute
 from tensorflow.python.distribute import input_ops
 
 from keras_ganmix.data import dataset, load
-
-if not tf.config.get_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0]
-):
-    # Fails, and then one test is skipped, if TensorFlow has already started.
-    with contextlib.suppress(RuntimeError):
-        tf.config.set_logical_device_configuration(
-            tf.config.list_physical_devices("CPU")[0],
-            [tf.config.LogicalDeviceConfiguration()] * 2,
-        )
 
 
 def numbered(count, shape=(4, 4, 1)):
@@ -217,14 +206,8 @@ def test_labels_can_be_left_out():
     assert spec == tf.TensorSpec((4, 4, 4, 1), tf.float32)
 
 
-def test_replicas_share_the_global_batch():
-    devices = tf.config.list_logical_devices("CPU")
-    if len(devices) < 2:
-        pytest.skip("TensorFlow was started with one logical CPU device")
-    strategy = tf.distribute.MirroredStrategy(
-        [device.name for device in devices[:2]],
-        cross_device_ops=tf.distribute.ReductionToOneDevice(),
-    )
+def test_replicas_share_the_global_batch(tiny):
+    strategy = tiny.strategy()
     stream = dataset(numbered(50), batch_size=8, flip=True)
     plain = batches(stream, 9)
     spread = iter(strategy.experimental_distribute_dataset(stream))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_ganmix.data import load
+from keras_ganmix.data import load, sources
 from keras_ganmix.data.sources import emoji, toys
 
 
