@@ -188,6 +188,17 @@ def test_weights_are_numbers_or_mappings():
             ],
             "regularizers.0.mode",
         ),
+        (
+            [
+                "regularizers=[{type: SampleMixing, apply: replace}]",
+                "loss=wasserstein",
+            ],
+            "regularizers.0.apply",
+        ),
+        (
+            ["regularizers=[{type: SampleMixing, apply: ramp, weight: 2}]"],
+            "regularizers.0.weight",
+        ),
         (["data.source=ring", "data.image_size=null"], "generator.network"),
         (["data.image_size=33"], "data.image_size"),
         (
@@ -396,7 +407,7 @@ def _regularizer_classes():
         for name, item in vars(regularizers).items()
         if inspect.isclass(item)
         and issubclass(item, regularizers.Regularizer)
-        and item is not regularizers.Regularizer
+        and name not in ("Regularizer", "SelfSupervision")  # base classes
     }
 
 
@@ -410,7 +421,9 @@ def test_regularizer_sections_mirror_the_layers(name):
     layer = _regularizer_classes()[name]
     parameters = inspect.signature(layer.__init__).parameters
     defaults = {
-        name: parameter.default
+        name: list(parameter.default)
+        if isinstance(parameter.default, tuple)
+        else parameter.default
         for name, parameter in parameters.items()
         if name != "self"
     }

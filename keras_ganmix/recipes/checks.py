@@ -109,6 +109,21 @@ def _mixing(path, item, loss):
             f"not; allowed: mode auto or consistency, or one of the losses "
             f"{', '.join(losses)}",
         )
+    mode = item.mode
+    if mode == "auto" and (loss == "wasserstein" or loss not in BRANCH_LOSSES):
+        mode = "consistency"
+    if item.apply == "replace" and mode in ("as_fake", "consistency"):
+        yield (
+            f"{path}.apply",
+            f"'replace' does not go with mode {mode!r}, which alone does not "
+            "tell real from fake; allowed: add, ramp",
+        )
+    if item.apply != "add" and item.weight != 1.0:
+        yield (
+            f"{path}.weight",
+            f"apply {item.apply!r} makes the term the adversarial loss "
+            "itself; allowed: 1",
+        )
 
 
 def _training(recipe):

@@ -52,6 +52,14 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data):
         return True
 
+    def represent_text(self, text):
+        # Unicode's line ends become spaces unless they are escaped.
+        style = '"' if re.search("[\x85\u2028\u2029]", text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
 
 for _tag, _pattern, _first in _SCALARS:
     for _class in (_Loader, _Dumper):

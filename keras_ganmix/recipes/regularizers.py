@@ -7,6 +7,7 @@ terms are logged under, by default its type.
 
 from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field
 
 from keras_ganmix.recipes.fields import (
@@ -15,11 +16,16 @@ from keras_ganmix.recipes.fields import (
     Fraction,
     Kinds,
     NonNegative,
+    NonNegativeInt,
     Positive,
     PositiveInt,
     Section,
     WeightField,
 )
+
+_AtLeastTwo = Annotated[int, Ge(2)]
+_Place = Literal["step", "pipeline"]
+_Pooled = Literal["flattened", "pooled"]
 
 
 class _Regularizer(Section):
@@ -38,6 +44,7 @@ class SampleMixing(_Regularizer):
     sigma: NonNegative = 0.1
     weight: WeightField = 1.0
     generator_weight: WeightField = 0.0
+    ramp_steps: PositiveInt = 10_000
 
 
 class AdaptiveMix(_Regularizer):
@@ -47,8 +54,12 @@ class AdaptiveMix(_Regularizer):
     noise_stddev: NonNegative = 0.05
     mix_per: Literal["batch", "sample"] = "batch"
     logits: Literal["sum", "mean", "plain"] = "sum"
+    apply_to: Annotated[
+        list[Literal["real", "fake", "generator"]], Field(min_length=1)
+    ] = ["real", "fake", "generator"]  # noqa: RUF012
     weight: WeightField = 1.0
     generator_weight: WeightField = 1.0
+    where: _Place = "step"
 
 
 _Policy = Literal[
@@ -70,6 +81,9 @@ class DAG(_Regularizer):
     normalize: Literal["k-1", "official"] = "k-1"
     heads: Literal["per_transform", "shared"] = "per_transform"
     real_only: bool = False
+    pooling: Literal["average", "sum", "flatten"] = "average"
+    spectral_norm: bool = False
+    where: _Place = "step"
 
 
 class DiversityPenalty(_Regularizer):
@@ -77,66 +91,102 @@ class DiversityPenalty(_Regularizer):
     scale: Positive = 5.0
     weight: WeightField = 1.0
     latent_weighting: Literal["ratio", "threshold"] = "ratio"
+    threshold: Annotated[float, Ge(-1), Le(1)] = 0.5
+    features: _Pooled = "flattened"
+    center: bool = False
+    include_diagonal: bool = False
 
 
 class ModeSeeking(_Regularizer):
     type: Literal["ModeSeeking"]
     weight: WeightField = 1.0
+    epsilon: Positive = 1e-5
 
 
 class GDPP(_Regularizer):
     type: Literal["GDPP"]
     weight: WeightField = 1.0
+    magnitude_weight: NonNegative = 1e-4
+    signed: bool = False
+    features: _Pooled = "flattened"
 
 
-class Deshuffle(_Regularizer):
-    type: Literal["Deshuffle"]
-    grid: PositiveInt = 3
-    permutations: PositiveInt = 30
-    selection: Literal["affine", "greedy"] = "affine"
+class _SelfSupervision(_Regularizer):
     discriminator_weight: WeightField = 1.0
+    generator_weight: WeightField
+    where: _Place = "step"
+    pooling: Literal["average", "flatten"] = "average"
+    spectral_norm: bool = False
+
+
+class Deshuffle(_SelfSupervision):
+    type: Literal["Deshuffle"]
+    grid: _AtLeastTwo = 3
+    permutations: _AtLeastTwo = 30
+    selection: Literal["affine", "greedy"] = "affine"
     generator_weight: WeightField = 0.5
 
 
-class Rotation(_Regularizer):
+class Rotation(_SelfSupervision):
     type: Literal["Rotation"]
-    discriminator_weight: WeightField = 1.0
+    fraction: Annotated[float, Gt(0), Le(1)] | None = 0.25
     generator_weight: WeightField = 0.2
-    fraction: Fraction = 1.0
 
 
 class R1(_Regularizer):
     type: Literal["R1"]
-    weight: WeightField = 10.0
+    weight: WeightField = 5.0
 
 
 class R2(_Regularizer):
     type: Literal["R2"]
-    weight: WeightField = 10.0
+    weight: WeightField = 5.0
 
 
 class GradientPenalty(_Regularizer):
     type: Literal["GradientPenalty"]
+    kind: Literal["wgan_gp", "dragan"] = "wgan_gp"
     weight: WeightField = 10.0
+    target: Positive = 1.0
+    one_sided: bool = False
 
 
 class Consistency(_Regularizer):
     type: Literal["Consistency"]
-    weight: WeightField = 10.0
+    kind: Literal["cr", "bcr", "zcr"] = "cr"
+    weight: WeightField | None = None
+    generator_weight: WeightField | None = None
+    mirror: bool = True
+    shift: Fraction = 0.125
+    noise_stddev: Positive = 0.05
+    where: _Place = "step"
+
+
+_Augmentations = Annotated[
+    list[Literal["color", "translation", "cutout", "flip", "rotation"]],
+    Field(min_length=1),
+]
 
 
 class DiffAugment(_Regularizer):
     type: Literal["DiffAugment"]
+    policy: _Augmentations = ["color", "translation", "cutout"]  # noqa: RUF012
 
 
-class AdaptiveAugment(_Regularizer):
+class AdaptiveAugment(DiffAugment):
     type: Literal["AdaptiveAugment"]
+    target: Annotated[float, Gt(0), Lt(1)] = 0.6
+    speed: Positive = 500_000
+    interval: PositiveInt = 4
+    initial_probability: Fraction = 0.0
 
 
 class LeCam(_Regularizer):
     type: Literal["LeCam"]
     weight: WeightField = 0.3
     decay: Decay = 0.99
+    start: NonNegativeInt = 0
+    form: Literal["paper", "official"] = "paper"
 
 
 _ALL = (
