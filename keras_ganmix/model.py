@@ -1,0 +1,325 @@
+"""What a GAN has beside its algorithm: models, optimizers, pictures, saving."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from keras_ganmix import losses
+from keras_ganmix.checks import (
+    check_arguments,
+    check_composition,
+    check_data,
+    connect,
+    example_inputs,
+)
+from keras_ganmix.discriminator import DiscriminatorView
+from keras_ganmix.ops.pixels import to_uint8
+from keras_ganmix.regularizers.base import Regularizer
+from keras_ganmix.sampling import sample
+from keras_ganmix.utils.models import is_functional
+
+
+class AdversarialModel(keras.Model):
+    """A generator and a discriminator that are trained together.
+
+    The arguments are those of `GAN`.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        regularizers=(),
+        *,
+        discriminator_steps=1,
+        ema_momentum=0.999,
+        latent_distribution="normal",
+        num_classes=None,
+        latent_dim=None,
+        feature_layer=None,
+        seed=0,
+        name="gan",
+    ):
+        super().__init__(name=name)
+        check_arguments(discriminator_steps, ema_momentum, latent_distribution)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.discriminator_steps = discriminator_steps
+        self.ema_momentum = ema_momentum
+        self.latent_distribution = latent_distribution
+        self.num_classes = num_classes
+        self.feature_layer = feature_layer
+        self.seed = seed
+        self.latent_dim = _latent_dim(generator, latent_dim)
+        self.has_labels = num_classes is not None
+        self.image_shape = connect(self)
+        self.view = DiscriminatorView(discriminator, feature_layer)
+        self.regularizers = sorted(regularizers, key=lambda r: r.name)
+        self._set_up_regularizers()
+        self.ema_generator = None
+        if ema_momentum is not None:
+            self.ema_generator = _copy_of(generator, example_inputs(self))
+            self.ema_generator.trainable = False
+        self.step = self._counter("step")
+        # A run that is tried again after a fault continues with other numbers.
+        self.retry = self._counter("retry")
+        self._terms = self._make_trackers()
+        self.built = True
+
+    def _set_up_regularizers(self):
+        check_composition(self.regularizers)
+        for regularizer in self.regularizers:
+            if regularizer.needs_features:
+                self.view.require_features(regularizer.name)
+            if not regularizer.built:
+                regularizer.build(
+                    image_shape=self.image_shape,
+                    feature_shape=self.view.feature_shape,
+                    latent_dim=self.latent_dim,
+                    num_classes=self.num_classes,
+                )
+
+    @property
+    def _active(self):
+        return [r for r in self.regularizers if not r.is_inert]
+
+    @property
+    def _judging(self):
+        """Who computes the adversarial losses: a regularizer, or the plain."""
+        replacing = [r for r in self._active if r.replaces_judging]
+        return replacing[0] if replacing else Regularizer()
+
+    def _counter(self, name):
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+    def _make_trackers(self):
+        names = ["discriminator_loss", "generator_loss"]
+        names += ["real_logits", "fake_logits"]
+        if self._active:
+            names += ["discriminator/adversarial", "generator/adversarial"]
+        for regularizer in self._active:
+            if not regularizer.discriminator_weight.is_zero:
+                names.append(f"discriminator/{regularizer.name}")
+            if not regularizer.generator_weight.is_zero:
+                names.append(f"generator/{regularizer.name}")
+            names += [f"{regularizer.name}/{r}" for r in regularizer.reports]
+        return {name: keras.metrics.Mean(name=name) for name in names}
+
+    @property
+    def metrics(self):
+        return list(self._terms.values())
+
+    @property
+    def sampler(self):
+        """The generator that makes pictures: the average, if there is one."""
+        return self.ema_generator or self.generator
+
+    @property
+    def discriminator_variables(self):
+        """What the discriminator's optimizer trains, heads included."""
+        variables = list(self.discriminator.trainable_variables)
+        for regularizer in self._active:
+            variables += regularizer.trainable_variables
+        return variables
+
+    def compile(
+        self,
+        loss="logistic",
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        jit_compile="auto",
+        **kwargs,
+    ):
+        """Configures training.
+
+        Args:
+            loss: name of an adversarial loss or a `losses.Loss`.
+            generator_optimizer: Keras optimizer, its name or config; by
+                default Adam(2e-4, beta_1=0.5), as in Radford et al. 2016.
+            discriminator_optimizer: the same for the discriminator.
+            jit_compile: whether to compile the step with XLA; `"auto"` does
+                on a single GPU and not on CPUs, where it was measured to be
+                no faster.
+            **kwargs: `run_eagerly`, `steps_per_execution`.
+        """
+        if jit_compile == "auto":
+            jit_compile = (
+                bool(tf.config.list_physical_devices("GPU"))
+                and self._replicas == 1
+            )
+        super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
+        self.adversarial_loss = losses.get(loss)
+        for regularizer in self._active:
+            regularizer.check(self.adversarial_loss)
+        self.generator_optimizer = _optimizer(
+            generator_optimizer, self.generator
+        )
+        self.discriminator_optimizer = _optimizer(
+            discriminator_optimizer, self.discriminator
+        )
+        if self.generator_optimizer is self.discriminator_optimizer:
+            raise ValueError(
+                "generator_optimizer and discriminator_optimizer are the same "
+                "object; each needs its own."
+            )
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer.build(self.discriminator_variables)
+        self._compile_arguments = {"jit_compile": jit_compile, **kwargs}
+
+    @property
+    def _replicas(self):
+        return self.distribute_strategy.num_replicas_in_sync
+
+    def call(self, inputs, training=False):
+        """Images of given latents: `latents` or `[latents, labels]`."""
+        return self.sampler(inputs, training=training)
+
+    def fit(self, x=None, y=None, **kwargs):
+        """`keras.Model.fit`, after a look at what `x` gives.
+
+        Args:
+            x: images in [-1, 1], or a `tf.data.Dataset` of batches `images`
+                or `(images, labels)`.
+            y: integer labels, where `x` is an array.
+            **kwargs: those of `keras.Model.fit`.
+
+        Raises:
+            ValueError: if images or labels do not fit the models.
+        """
+        check_data(self, x, y)
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, y, **kwargs)
+
+    def generate(
+        self, n, labels=None, seed=None, truncation=None, batch_size=64
+    ):
+        """Images of the averaged generator.
+
+        The first k of n images do not depend on n.
+
+        Args:
+            n: number of images.
+            labels: for a conditional GAN: one class for all, or one for each
+                image; by default the classes in turn.
+            seed: integer that decides the latents; by default a new one.
+            truncation: cut the latents at this many standard deviations.
+            batch_size: images generated at a time.
+
+        Returns:
+            uint8 array `(n, height, width, channels)`, or floats for data
+            that are not images.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        return sample(self, n, labels, seed, truncation, batch_size)
+
+    @functools.cached_property
+    def sample_function(self):
+        """`call` in inference mode as a graph; images as uint8."""
+
+        @tf.function(reduce_retracing=True)
+        def sample(inputs):
+            images = self(inputs, training=False)
+            return to_uint8(images) if len(images.shape) == 4 else images
+
+        return sample
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        # All is built in `__init__`. Keras would spend a batch of the data on
+        # it, and cannot do it under several workers.
+        pass
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "regularizers": [serialize(r) for r in self.regularizers],
+            "discriminator_steps": self.discriminator_steps,
+            "ema_momentum": self.ema_momentum,
+            "latent_distribution": self.latent_distribution,
+            "num_classes": self.num_classes,
+            "latent_dim": self.latent_dim,
+            "feature_layer": self.feature_layer,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        deserialize = keras.saving.deserialize_keras_object
+        config = dict(config)
+        for key in ("generator", "discriminator"):
+            config[key] = deserialize(config[key], custom_objects)
+        config["regularizers"] = [
+            deserialize(r, custom_objects) for r in config["regularizers"]
+        ]
+        return cls(**config)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "loss": serialize(self.adversarial_loss),
+            "generator_optimizer": serialize(self.generator_optimizer),
+            "discriminator_optimizer": serialize(self.discriminator_optimizer),
+            **self._compile_arguments,
+        }
+
+    def compile_from_config(self, config):
+        config = dict(config)
+        for key in ("loss", "generator_optimizer", "discriminator_optimizer"):
+            config[key] = keras.saving.deserialize_keras_object(config[key])
+        self.compile(**config)
+
+
+def _latent_dim(generator, latent_dim):
+    shape = getattr(generator, "input_shape", None)
+    if shape is None:
+        if latent_dim is None:
+            raise ValueError(
+                f"The generator {generator.name!r} does not tell the shape of "
+                "its latents; give `latent_dim=`."
+            )
+        return latent_dim
+    shape = shape[0] if isinstance(shape, list) else shape
+    if len(shape) != 2 or latent_dim not in (None, shape[1]):
+        raise ValueError(
+            f"The generator {generator.name!r} takes inputs of shape {shape}; "
+            f"latents must be (batch, {latent_dim or 'latent_dim'})."
+        )
+    return shape[1]
+
+
+def _copy_of(generator, example):
+    if is_functional(generator):
+        copy = keras.models.clone_model(generator)
+        name = f"averaged_{generator.name}"
+        copy = keras.Model(copy.inputs, copy.outputs[0], name=name)
+    else:
+        copy = type(generator).from_config(generator.get_config())
+        copy(example)
+    copy.set_weights(generator.get_weights())
+    return copy
+
+
+def _optimizer(identifier, model):
+    if identifier is None:
+        identifier = keras.optimizers.Adam(2e-4, beta_1=0.5)
+    optimizer = keras.optimizers.get(identifier)
+    policies = {layer.dtype_policy.name for layer in model._flatten_layers()}
+    wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if "mixed_float16" in policies and not wrapped:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer

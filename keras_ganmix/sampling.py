@@ -1,0 +1,76 @@
+"""Pictures from a generator, decided by a seed."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ganmix.ops.random import Draws
+
+
+def sample(gan, n, labels=None, seed=None, truncation=None, batch_size=64):
+    """Samples of a GAN; see `GAN.generate`."""
+    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+        raise ValueError(
+            f"n: {n!r} is not allowed; give an integer of at least 1."
+        )
+    if truncation is not None and not truncation > 0:
+        raise ValueError(
+            f"truncation: {truncation!r} is not allowed; give a number above "
+            "0, in standard deviations, or None."
+        )
+    labels = _labels(gan, n, labels)
+    if seed is None:
+        seed = int(np.random.default_rng().integers(2**31))
+    latents = latents_of_seed(gan, n, seed, truncation)
+    batches = []
+    for i in range(0, n, batch_size):
+        batch = latents[i : i + batch_size]
+        if labels is not None:
+            batch = [batch, tf.constant(labels[i : i + batch_size])]
+        batches.append(gan.sample_function(batch).numpy())
+    return np.concatenate(batches)
+
+
+def latents_of_seed(gan, n, seed, truncation=None):
+    """The latents that a seed stands for; the first k do not depend on n.
+
+    Args:
+        gan: the `GAN`.
+        n: number of latents, an integer or a scalar tensor.
+        seed: integer, or scalar integer tensor.
+        truncation: where to cut them, in standard deviations, or `None`.
+
+    Returns:
+        float32 `(n, latent_dim)`.
+    """
+    return (
+        Draws(seed, 0)
+        .scope("generate")
+        .latents(
+            "latents", (n, gan.latent_dim), gan.latent_distribution, truncation
+        )
+    )
+
+
+def _labels(gan, n, labels):
+    if not gan.has_labels:
+        if labels is not None:
+            raise ValueError(
+                "labels: this GAN is not class-conditional; leave them."
+            )
+        return None
+    if labels is None:
+        labels = np.arange(n) % gan.num_classes
+    labels = np.asarray(labels)
+    if labels.ndim == 0:
+        labels = np.full(n, labels)
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels: give one integer or {n} of them; got {labels.dtype} of "
+            f"shape {labels.shape}."
+        )
+    if labels.min() < 0 or labels.max() >= gan.num_classes:
+        raise ValueError(
+            f"labels: {labels.min()}..{labels.max()} is not within "
+            f"0..{gan.num_classes - 1}."
+        )
+    return labels.astype("int32")
