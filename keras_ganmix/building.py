@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ganmix import data, networks, regularizers
 from keras_ganmix.callbacks import LinearDecay, Samples
+from keras_ganmix.callbacks.coverage import ModeCoverage
 from keras_ganmix.data.source import require_labels
 from keras_ganmix.gan import GAN
 from keras_ganmix.recipes.networks import builder_arguments
@@ -185,6 +186,23 @@ def build_samples(recipe, source, folder, writer=None):
             seed=recipe.train.seed,
             reference=reference,
             gif=folder.progress,
+            writer=writer,
+        )
+    ]
+
+
+def build_scores(recipe, folder, writer=None):
+    """Returns the callbacks that score samples, at most one."""
+    section = recipe.evaluate
+    if section is None:
+        return []
+    return [
+        ModeCoverage(
+            recipe.data.source,
+            folder.scores,
+            every=section.every,
+            count=section.num_fake,
+            seed=recipe.train.seed,
             writer=writer,
         )
     ]

@@ -1,7 +1,7 @@
 """The folder of a run: where it is, and whether a run may go on in it.
 
 ```
-recipe.yaml  metrics.jsonl  summary.json  progress.gif
+recipe.yaml  metrics.jsonl  scores.jsonl  summary.json  progress.gif
 samples/step-0001000.png    checkpoints/  tensorboard/
 ```
 
@@ -45,6 +45,7 @@ class RunFolder:
         self.path = Path(path)
         self.recipe = self.path / "recipe.yaml"
         self.metrics = self.path / "metrics.jsonl"
+        self.scores = self.path / "scores.jsonl"
         self.summary = self.path / "summary.json"
         self.progress = self.path / "progress.gif"
         self.samples = self.path / "samples"

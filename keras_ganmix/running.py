@@ -101,6 +101,7 @@ class Run:
             images = recipe.data.batch_size * recipe.train.discriminator_steps
             callbacks.append(Progress(log, recipe.train.steps, images, file))
         callbacks += building.build_samples(recipe, self.source, folder, writer)
+        callbacks += building.build_scores(recipe, folder, writer)
         return [*callbacks, self.signal, self._checkpoint]
 
     def _keep(self, step, values):

@@ -109,7 +109,7 @@ def test_no_tensorflow_is_imported():
         ("generator.ema_momentum=.nan", "got nan", ">= 0 and < 1, or null"),
         ("train.discriminator_steps=0", "got 0", "integer >= 1"),
         ("train.seed=-1", "got -1", "integer >= 0"),
-        ("evaluate.metrics=[]", "got []", "at least 1 of frechet"),
+        ("evaluate.metrics=[]", "got []", "at least 1 of modes"),
         ("optimizer.generator.learning_rate=0", "got 0", "number > 0"),
         ("data.source=fashion", "did you mean 'fashion_mnist'", "tfds:"),
         ("name=../up", "got '../up'", "letters, digits"),
@@ -205,6 +205,7 @@ def test_weights_are_numbers_or_mappings():
             ["generator.conditional=true", "data.labels=none"],
             "generator.conditional",
         ),
+        (["evaluate.every=10"], "evaluate"),
         (["train.jit_compile=true", "strategy=mirrored"], "train.jit_compile"),
         (
             ["optimizer.schedule={start: 9}", "train.steps=9"],
@@ -234,7 +235,7 @@ def test_changes_apply_in_order_and_make_sections():
         [
             "train.steps=5",
             "train.steps=6",
-            "evaluate.every=100",
+            "checkpoint.every=100",
             "regularizers.0=Deshuffle",
             "regularizers.1={type: R1, weight: 1}",
             "regularizers.0.generator_weight=1e-3",
@@ -242,7 +243,7 @@ def test_changes_apply_in_order_and_make_sections():
         ],
     )
     assert recipe.train.steps == 6
-    assert recipe.evaluate.every == 100
+    assert recipe.checkpoint.every == 100
     assert [item.type for item in recipe.regularizers] == ["Deshuffle", "R1"]
     assert recipe.regularizers[0].generator_weight == 0.001
     assert recipe.samples is None

@@ -28,6 +28,8 @@ TINY = [
     "--set=samples.every=4",
     "--set=samples.count=9",
     "--set=checkpoint.every=4",
+    "--set=evaluate.every=5",
+    "--set=evaluate.num_fake=50",
 ]
 
 
@@ -117,6 +119,9 @@ def test_a_run_leaves_the_promised_folder(finished):
     assert pictures == [f"step-{n:07d}.png" for n in (0, 4, 8)]
     with Image.open(finished / "progress.gif") as movie:
         assert movie.n_frames == 3
+    scores = lines(finished / "scores.jsonl")
+    assert [line["step"] for line in scores] == [5, 10]
+    assert {line["of"] for line in scores} == {8}
     assert list((finished / "tensorboard").iterdir())
     kept = sorted(p.stem for p in (finished / "checkpoints").glob("*.index"))
     assert kept == ["ckpt-10", "ckpt-8"]
@@ -148,6 +153,7 @@ def test_a_run_in_two_parts_is_the_run_in_one(finished, capsys):
     assert run(*TINY, "--steps=10") == 0
     assert "steps 7 to 10" in capsys.readouterr().out
     assert lines("runs/ring/metrics.jsonl") == lines(finished / "metrics.jsonl")
+    assert lines("runs/ring/scores.jsonl") == lines(finished / "scores.jsonl")
     for picture in (finished / "samples").iterdir():
         other = Path("runs/ring/samples") / picture.name
         assert other.read_bytes() == picture.read_bytes()
