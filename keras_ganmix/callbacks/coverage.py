@@ -1,13 +1,12 @@
 """How many modes of a toy distribution the generator finds."""
 
-import json
 from pathlib import Path
 
 import tensorflow as tf
 
 from keras_ganmix.callbacks.base import StepCallback
 from keras_ganmix.metrics import mode_coverage
-from keras_ganmix.utils.files import write_text
+from keras_ganmix.utils import jsonl
 
 
 class ModeCoverage(StepCallback):
@@ -45,21 +44,12 @@ class ModeCoverage(StepCallback):
         self.writer = writer
 
     def on_train_begin(self, logs=None):
-        if not self.path.exists():
-            return
-        step = int(self.model.step.numpy())
-        lines = self.path.read_text(encoding="utf-8").splitlines(True)
-        # A killed process may have left half a line.
-        whole = [line for line in lines if line.endswith("\n")]
-        kept = [line for line in whole if json.loads(line)["step"] <= step]
-        write_text(self.path, "".join(kept))
+        jsonl.forget_after(self.path, int(self.model.step.numpy()))
 
     def on_step(self, step, logs):
         samples = self.model.generate(self.count, seed=self.seed)
         scores = mode_coverage(samples, self.mixture)._asdict()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **scores}) + "\n")
+        jsonl.append(self.path, {"step": step, **scores})
         if self.writer is not None:
             with self.writer.as_default(step):
                 for name in ("modes", "high_quality", "reverse_kl"):

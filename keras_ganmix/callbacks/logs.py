@@ -1,13 +1,12 @@
 """Losses, terms and accuracies as files and curves."""
 
-import json
 import math
 from pathlib import Path
 
 import tensorflow as tf
 
 from keras_ganmix.callbacks.base import StepCallback
-from keras_ganmix.utils.files import write_text
+from keras_ganmix.utils import jsonl
 
 
 class NotFiniteError(RuntimeError):
@@ -45,15 +44,8 @@ class MetricsLog(StepCallback):
         self._listeners.append(function)
 
     def on_train_begin(self, logs=None):
-        if self.path is None or not self.path.exists():
-            return
-        step = int(self.model.step.numpy())
-        kept = []
-        for line in self.path.read_text(encoding="utf-8").splitlines(True):
-            # A killed process may have left half a line.
-            if line.endswith("\n") and json.loads(line)["step"] <= step:
-                kept.append(line)
-        write_text(self.path, "".join(kept))
+        if self.path is not None:
+            jsonl.forget_after(self.path, int(self.model.step.numpy()))
 
     def on_step(self, step, logs):
         values = self.model.get_metrics_result()
@@ -68,9 +60,7 @@ class MetricsLog(StepCallback):
                 "regularizer named, or use float32."
             )
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **values}) + "\n")
+            jsonl.append(self.path, {"step": step, **values})
         if self.writer is not None:
             with self.writer.as_default(step):
                 for name, value in values.items():
