@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and where caches are."""
 
 import contextlib
 import os
+import pathlib
 import tempfile
 
 
@@ -33,3 +34,12 @@ def atomic_write(path, mode="w"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def cache_folder():
+    """Where downloads and statistics are kept.
+
+    `KERAS_GANMIX_CACHE`, or `~/.cache/keras_ganmix`.
+    """
+    cache = os.environ.get("KERAS_GANMIX_CACHE", "~/.cache/keras_ganmix")
+    return pathlib.Path(cache).expanduser()

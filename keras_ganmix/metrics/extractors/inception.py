@@ -24,7 +24,7 @@ from keras_ganmix.metrics.extractors.base import (
     check_hash,
     hash_file,
 )
-from keras_ganmix.metrics.files import atomic_write
+from keras_ganmix.metrics.files import atomic_write, cache_folder
 
 HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"
 _QUERY = "?tf-hub-format=compressed"
@@ -127,12 +127,6 @@ def _signature(module, folder):
         return signature(**{argument: images})
 
     return call
-
-
-def cache_folder():
-    """Where downloads are kept: `KERAS_GANMIX_CACHE` or ~/.cache."""
-    cache = os.environ.get("KERAS_GANMIX_CACHE", "~/.cache/keras_ganmix")
-    return pathlib.Path(cache).expanduser()
 
 
 def _download():
