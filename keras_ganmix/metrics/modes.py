@@ -14,6 +14,7 @@ import typing
 
 import numpy as np
 
+from keras_ganmix.data.sources.toys import MIXTURES
 from keras_ganmix.metrics.checks import check_count, check_features
 from keras_ganmix.utils.names import unknown
 
@@ -44,18 +45,12 @@ class StackedScores(typing.NamedTuple):
 
 def ring():
     """The 8 Gaussians of stddev 0.01 on the unit circle."""
-    angle = 2 * np.pi * np.arange(8) / 8
-    return Mixture(np.stack([np.cos(angle), np.sin(angle)], axis=1), 0.01)
+    return Mixture(*MIXTURES["ring"])
 
 
 def grid():
     """The 25 Gaussians of stddev 0.05 at {-4, -2, 0, 2, 4}^2."""
-    axis = np.arange(-4.0, 5.0, 2.0)
-    x, y = np.meshgrid(axis, axis, indexing="ij")
-    return Mixture(np.stack([x.ravel(), y.ravel()], axis=1), 0.05)
-
-
-_MIXTURES = {"ring": ring, "grid": grid}
+    return Mixture(*MIXTURES["grid"])
 
 
 def mode_coverage(samples, mixture, threshold=3.0):
@@ -80,9 +75,9 @@ def mode_coverage(samples, mixture, threshold=3.0):
         ValueError: unknown mixture, wrong shape, NaN, no samples.
     """
     if isinstance(mixture, str):
-        if mixture not in _MIXTURES:
-            raise ValueError(unknown("mixture", mixture, _MIXTURES))
-        mixture = _MIXTURES[mixture]()
+        if mixture not in MIXTURES:
+            raise ValueError(unknown("mixture", mixture, MIXTURES))
+        mixture = Mixture(*MIXTURES[mixture])
     centres = np.asarray(mixture.centres, np.float64)
     samples = check_features(samples, "samples", centres.shape[1])
     check_count(len(samples), "samples", minimum=1, advise=False)
@@ -123,21 +118,30 @@ def stacked_coverage(images, classify, classes=10):
         ValueError: other than three channels, classes out of range, no images.
     """
     batches = [images] if hasattr(images, "shape") else images
-    histogram = np.zeros(classes**3, np.int64)
-    for batch in batches:
-        batch = np.asarray(batch)
-        if batch.ndim != 4 or batch.shape[-1] != 3:
-            raise ValueError(
-                "images: stacked digits have the shape (N, H, W, 3), got "
-                f"{batch.shape}."
-            )
-        digits = [
-            _class_numbers(classify(batch[..., c : c + 1]), classes)
-            for c in range(3)
-        ]
-        triple = (digits[0] * classes + digits[1]) * classes + digits[2]
-        histogram += np.bincount(triple, minlength=classes**3)
-    check_count(int(histogram.sum()), "images", minimum=1, advise=False)
+    triples = [class_triples(batch, classify, classes) for batch in batches]
+    check_count(sum(map(len, triples)), "images", minimum=1, advise=False)
+    return triple_coverage(np.concatenate(triples), classes)
+
+
+def class_triples(images, classify, classes=10):
+    """Class numbers (N, 3), int64, of the channels of images (N, H, W, 3)."""
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[-1] != 3:
+        raise ValueError(
+            "images: stacked digits have the shape (N, H, W, 3), got "
+            f"{images.shape}."
+        )
+    digits = [
+        _class_numbers(classify(images[..., c : c + 1]), classes)
+        for c in range(3)
+    ]
+    return np.stack(digits, axis=1)
+
+
+def triple_coverage(triples, classes=10):
+    """`StackedScores` of class numbers (N, 3)."""
+    number = triples @ np.array([classes**2, classes, 1])
+    histogram = np.bincount(number, minlength=classes**3)
     return StackedScores(
         modes=int((histogram > 0).sum()),
         of=classes**3,
