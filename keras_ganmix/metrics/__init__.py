@@ -13,6 +13,7 @@ _HOMES = {
         "IntraClassFrechet",
         "classification_accuracy_score",
     ),
+    "evaluation": ("Evaluator", "evaluate_images"),
     "extractors": ("default_extractor", "get_extractor"),
     "extractors.base": ("Extractor",),
     "extractors.keras_model": ("from_keras",),
@@ -28,6 +29,9 @@ _HOMES = {
     "images": ("check_images",),
     "prdc": ("PRDC", "nearest_neighbours", "precision_recall_density_coverage"),
     "wasserstein": ("patch_sliced_wasserstein", "sliced_wasserstein"),
+    "protocol": ("Protocol", "higher_is_better", "score_name"),
+    "reference": ("ReferenceStatistics",),
+    "report": ("Evaluation",),
     "spectra": ("RadialSpectrum", "SpectrumDistance"),
 }
 _HOMES = {

@@ -1,0 +1,384 @@
+"""Scores of generated images with the protocol that gives them a meaning."""
+
+import time
+
+import numpy as np
+
+from keras_ganmix.metrics.checks import check_count
+from keras_ganmix.metrics.images import check_images
+from keras_ganmix.metrics.protocol import Protocol, package_versions
+from keras_ganmix.metrics.reference import (
+    ReferenceStatistics,
+    cached_statistics,
+)
+from keras_ganmix.metrics.report import Evaluation
+from keras_ganmix.metrics.scorers import (
+    EXTRACTOR_NEEDS,
+    POINT_METRICS,
+    SCORERS,
+    Context,
+    Side,
+)
+from keras_ganmix.utils.names import unknown
+
+# Other names that people know; the Inception names are given by the scores.
+ALIASES = {
+    "fid": "frechet",
+    "kid": "kernel",
+    "inception_score": "classifier_score",
+    "swd": "sliced_wasserstein",
+}
+_BATCH = 512
+
+
+class Evaluator:
+    """Scores fakes against a reference, any number of times.
+
+    The reference goes through the extractor once, at the first evaluation.
+
+    Args:
+        reference: `keras_ganmix.data.Source` of held-out images or points, or
+            `ReferenceStatistics` (then only `frechet`).
+        metrics: names: `frechet`, `kernel`, `prdc`, `classifier_score`,
+            `layers` (Frechet distance of an early and of the last layer),
+            `intra_class`, `sliced_wasserstein`, `spectra`, `modes` (ring, grid
+            and stacked digits).
+        extractor: a name, an `Extractor`, a Keras model, or `"auto"`, which
+            takes `fashion` for grey images and `squeezenet` for colour.
+        extractor_path, extractor_hash: see `get_extractor`.
+        num_fake: fakes to score.
+        num_real: images of the reference, drawn with the seed; all by default.
+        floor_source: `Source` with the same image shape and other images than
+            the reference, usually the training split, of which `num_fake` are
+            scored as if they were fakes. Without it the reference is cut in
+            two halves.
+        floor: `False` saves the time of it.
+        cache: keep the statistics of the reference on disk, by fingerprint,
+            where `frechet` is the only metric that needs an extractor.
+        classify: for `modes` of stacked digits: function of uint8 grey images
+            (N, H, W, 1) to class numbers. Garments are classified by the
+            extractor `fashion`; digits need one.
+        seed: of everything drawn.
+
+    Raises:
+        ValueError: unknown metrics (near ones listed), metrics that the
+            reference or the extractor does not allow, counts below 2.
+    """
+
+    def __init__(
+        self,
+        reference,
+        metrics=("frechet",),
+        extractor="auto",
+        *,
+        extractor_path=None,
+        extractor_hash=None,
+        num_fake=10_000,
+        num_real=None,
+        floor_source=None,
+        floor=True,
+        cache=True,
+        classify=None,
+        seed=0,
+    ):
+        self.reference = reference
+        self.metrics = _check_metrics(metrics, reference)
+        self.num_fake = num_fake
+        self.num_real = min(num_real or len(reference), len(reference))
+        self.seed = seed
+        self.context = Context(None, reference.name, seed)
+        self.classify = classify
+        self.extractor = None
+        needs = frozenset().union(*(SCORERS[m].needs for m in self.metrics))
+        if reference.is_points:
+            needs = frozenset({"points"})
+        if "stacked" in needs and classify is None:
+            self.classify = _garment_classifier(reference.name)
+        if needs & EXTRACTOR_NEEDS:
+            self._set_extractor(
+                extractor, extractor_path, extractor_hash, needs
+            )
+        self.needs = needs
+        for name, count in (
+            ("num_fake", num_fake),
+            ("num_real", self.num_real),
+        ):
+            check_count(count, name, advise="statistics" in needs)
+        self._check_floor_source(floor_source)
+        self.floor_source = floor_source
+        self.with_floor = floor
+        self.cache = cache
+        self._real = None
+        self._floor = None
+
+    def evaluate(self, fakes, ema=None):
+        """Scores fakes.
+
+        Args:
+            fakes: array, or iterable of batches, of images (N, H, W, C) with
+                the reference's shape, uint8 or float in [-1, 1] (then rounded
+                to 8 bits, as the reference is), or of points (N, D). Batches
+                `(images, labels)` for `intra_class`. Iteration stops at
+                `num_fake`.
+            ema: whether they come from averaged weights, for the protocol.
+
+        Returns:
+            `Evaluation`.
+
+        Raises:
+            ValueError: too few fakes, another shape, a wrong range, NaN,
+                missing labels.
+        """
+        real, floor, floor_protocol = self._references()
+        start = time.perf_counter()
+        side = self._collect(_batches(fakes), self.num_fake)
+        if side.count < self.num_fake:
+            raise ValueError(
+                f"fakes: only {side.count} of num_fake={self.num_fake} came; "
+                "generate more, or lower num_fake."
+            )
+        scores = self._score(real, side)
+        return Evaluation(
+            scores=scores,
+            floor=floor,
+            floor_protocol=floor_protocol,
+            protocol=self.protocol(ema),
+            seconds=time.perf_counter() - start,
+        )
+
+    def protocol(self, ema=None):
+        """The `Protocol` of scores from this evaluator."""
+        about = {}
+        if self.extractor is not None:
+            described = self.extractor.describe()
+            about = {
+                "extractor": described["name"],
+                "extractor_hash": described["weight_hash"],
+                "extractor_input": described["input_shape"],
+                "resize": described["resize"],
+                "preprocessing": described["preprocessing"],
+            }
+        return Protocol(
+            source=self.reference.name,
+            split=self.reference.split,
+            fingerprint=self.reference.fingerprint(),
+            image_shape=list(self.reference.image_shape),
+            num_real=self.num_real,
+            num_fake=self.num_fake,
+            quantised=not self.reference.is_points,
+            ema=ema,
+            seed=self.seed,
+            packages=package_versions(),
+            **about,
+        )
+
+    def _set_extractor(self, extractor, path, expected_hash, needs):
+        from keras_ganmix.metrics.extractors import (
+            default_extractor,
+            get_extractor,
+        )
+
+        if isinstance(extractor, str) and extractor == "auto":
+            extractor = default_extractor(self.reference.image_shape)
+        self.extractor = get_extractor(extractor, path, expected_hash)
+        self.context = self.context._replace(extractor=self.extractor.name)
+        if isinstance(self.reference, ReferenceStatistics):
+            self.reference.check_extractor(self.extractor)
+        for layer in sorted(needs & {"early", "logits"}):
+            if layer not in self.extractor.dimensions:
+                raise ValueError(
+                    f"metrics: the extractor {self.extractor.name!r} has no "
+                    f"layer {layer!r}; it has "
+                    f"{', '.join(self.extractor.dimensions)}."
+                )
+
+    def _check_floor_source(self, source):
+        if source is None:
+            return
+        if source.image_shape != self.reference.image_shape:
+            raise ValueError(
+                f"floor_source: images of shape {source.image_shape} do not "
+                f"match {self.reference.image_shape}; load both with one "
+                "image_size."
+            )
+
+    def _references(self):
+        if self._real is None:
+            rng = np.random.default_rng([self.seed, 0])
+            order = rng.permutation(len(self.reference))[: self.num_real]
+            self._real = self._collect_reference(np.sort(order))
+            self._floor = {}, {}
+            if self.with_floor:
+                self._floor = self._make_floor(order)
+        return self._real, *self._floor
+
+    def _collect_reference(self, rows):
+        if isinstance(self.reference, ReferenceStatistics):
+            side = Side(self.needs, self.extractor)
+            side.statistics = self.reference.statistics
+            side.count = side.statistics.count
+            return side
+        if not self.cache or self.needs & EXTRACTOR_NEEDS != {"statistics"}:
+            return self._collect_source(self.reference, rows)
+
+        def compute():
+            only = frozenset({"statistics"})
+            return self._collect_source(self.reference, rows, only).statistics
+
+        # What needs no extractor is cheap, and is collected each time.
+        rest = self.needs - {"statistics"}
+        side = self._collect_source(self.reference, rows, rest)
+        side.statistics = cached_statistics(self.protocol(), compute)
+        return side
+
+    def _make_floor(self, order):
+        source, real = self.floor_source, self._real
+        if source is not None:
+            rng = np.random.default_rng([self.seed, 1])
+            rows = rng.permutation(len(source))[: self.num_fake]
+        else:
+            source = self.reference
+            half = len(order) // 2
+            if half < 6 or isinstance(source, ReferenceStatistics):
+                return {}, {}
+            rows = order[half : half + self.num_fake]
+            real = self._collect_source(source, np.sort(order[:half]))
+        fake = self._collect_source(source, np.sort(rows))
+        return self._score(real, fake), {
+            "source": source.name,
+            "split": source.split,
+            "num_real": real.count,
+            "num_fake": fake.count,
+        }
+
+    def _collect_source(self, source, rows, needs=None):
+        def batches():
+            for start in range(0, len(rows), _BATCH):
+                part = rows[start : start + _BATCH]
+                labels = source.labels
+                yield (
+                    source.take(part),
+                    None if labels is None else labels[part],
+                )
+
+        return self._collect(batches(), len(rows), needs)
+
+    def _collect(self, batches, count, needs=None):
+        needs = self.needs if needs is None else needs
+        side = Side(needs, self.extractor, self.classify)
+        for images, labels in batches:
+            room = count - side.count
+            images = np.asarray(images)[:room]
+            if not self.reference.is_points:
+                images = quantise(images, self.reference.image_shape)
+            side.update(images, None if labels is None else labels[:room])
+            if side.count >= count:
+                break
+        return side
+
+    def _score(self, real, fake):
+        scores = {}
+        for name in self.metrics:
+            scores.update(SCORERS[name].score(real, fake, self.context))
+        return scores
+
+
+def evaluate_images(
+    fakes,
+    reference,
+    metrics=("frechet",),
+    extractor="auto",
+    num_fake=10_000,
+    seed=0,
+    ema=None,
+    **kwargs,
+):
+    """Scores fakes once; see `Evaluator` for the arguments.
+
+    Returns:
+        `Evaluation` with `scores`, `floor` and `protocol`.
+    """
+    evaluator = Evaluator(
+        reference, metrics, extractor, num_fake=num_fake, seed=seed, **kwargs
+    )
+    return evaluator.evaluate(fakes, ema)
+
+
+def quantise(images, shape=None, value_range=None):
+    """Rounds images to uint8, as if they had been written to files.
+
+    Args:
+        images: array (N, H, W, C); see `check_images`. Floats are taken to be
+            in [-1, 1] even where none is negative, unless `value_range` says
+            otherwise.
+        shape: (H, W, C) that they must have.
+
+    Returns:
+        uint8 array (N, H, W, C).
+    """
+    images = np.asarray(images)
+    checked = check_images(images, "images", shape, value_range or (-1, 1))
+    if images.dtype == np.uint8:
+        return images
+    return np.rint((checked + 1.0) * 127.5).astype(np.uint8)
+
+
+def _batches(fakes):
+    if hasattr(fakes, "shape"):
+        for start in range(0, len(fakes), _BATCH):
+            yield fakes[start : start + _BATCH], None
+        return
+    for batch in fakes:
+        if isinstance(batch, tuple | list):
+            yield batch[0], np.asarray(batch[1])
+        else:
+            yield batch, None
+
+
+def _check_metrics(metrics, reference):
+    if isinstance(metrics, str):
+        metrics = metrics.split(",")
+    names = []
+    for metric in metrics:
+        name = ALIASES.get(metric, metric)
+        if name not in SCORERS:
+            raise ValueError(unknown("metric", metric, [*SCORERS, *ALIASES]))
+        if name not in names:
+            names.append(name)
+    if not names:
+        raise ValueError("metrics: none given; name one or more.")
+    if isinstance(reference, ReferenceStatistics) and names != ["frechet"]:
+        raise ValueError(
+            f"metrics: {', '.join(names)}, but only frechet can be scored "
+            f"against the statistics of {reference.name!r}; give the images."
+        )
+    if reference.is_points:
+        bad = sorted(set(names) - set(POINT_METRICS))
+        if bad:
+            raise ValueError(
+                f"metrics: {', '.join(bad)} need images, but "
+                f"{reference.name!r} is points; use "
+                f"{' or '.join(POINT_METRICS)}."
+            )
+    elif "modes" in names and not reference.name.startswith("stacked_digits"):
+        raise ValueError(
+            f"metrics: the modes of {reference.name!r} are not known; modes "
+            "are for ring, grid and stacked_digits."
+        )
+    if "intra_class" in names and reference.labels is None:
+        raise ValueError(
+            f"metrics: intra_class needs labels, {reference.name!r} has none."
+        )
+    return tuple(names)
+
+
+def _garment_classifier(name):
+    if "fashion" not in name:
+        raise ValueError(
+            f"classify: the classes of {name!r} need a classifier; give a "
+            "function of grey images to class numbers."
+        )
+    from keras_ganmix.metrics.extractors import get_extractor
+
+    extractor = get_extractor("fashion")
+    return lambda images: extractor(images, layer="logits")

@@ -1,0 +1,89 @@
+"""The result of an evaluation: scores, floor and protocol."""
+
+import dataclasses
+import json
+import os
+
+from keras_ganmix.metrics.files import atomic_write
+from keras_ganmix.metrics.protocol import Protocol, higher_is_better
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Scores, the floor beside them, and their protocol.
+
+    Attributes:
+        scores: dict from name to number, for example `frechet[fashion]`.
+        floor: the same scores of real images in the place of the fakes, or an
+            empty dict.
+        floor_protocol: where these came from: a dict with `source`, `split`,
+            `num_real` and `num_fake`.
+        protocol: `Protocol` of the scores.
+        seconds: wall time of scoring the fakes.
+    """
+
+    scores: dict
+    floor: dict
+    floor_protocol: dict
+    protocol: Protocol
+    seconds: float
+
+    def to_dict(self):
+        """Plain values, as JSON takes them."""
+        return dataclasses.asdict(self)
+
+    def save(self, path):
+        """Writes JSON, atomically."""
+        with atomic_write(path) as file:
+            json.dump(self.to_dict(), file, indent=2, allow_nan=False)
+            file.write("\n")
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: not such a file, or of another version.
+        """
+        with open(path, encoding="utf-8") as file:
+            try:
+                values = json.load(file)
+                protocol = values.pop("protocol")
+                return cls(protocol=Protocol.from_dict(protocol), **values)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{os.fspath(path)}: not a file of scores ({error})."
+                ) from error
+
+    def table(self):
+        """Lines of text: each score, its floor, and which way is better."""
+        rows = [("score", "fakes", "floor", "better")]
+        for name, value in self.scores.items():
+            floor = self.floor.get(name)
+            rows.append(
+                (
+                    name,
+                    _number(value),
+                    "-" if floor is None else _number(floor),
+                    _direction(name),
+                )
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = [
+            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  "
+            f"{row[2]:>{widths[2]}}  {row[3]}".rstrip()
+            for row in rows
+        ]
+        p = self.protocol
+        against = f"{p.num_fake} fakes against {p.num_real} of {p.source}"
+        return "\n".join([*lines, f"({against}, {p.split}, seed {p.seed})"])
+
+
+def _number(value):
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+def _direction(name):
+    if any(word in name for word in ("error", "stddev")):
+        return ""
+    return "higher" if higher_is_better(name) else "lower"

@@ -1,0 +1,293 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ganmix.data import load
+from keras_ganmix.metrics import (
+    Evaluation,
+    Evaluator,
+    Extractor,
+    FeatureStatistics,
+    ReferenceStatistics,
+    evaluate_images,
+    kernel_distance,
+    precision_recall_density_coverage,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*only .* samples")
+ALL = (
+    "frechet",
+    "kernel",
+    "prdc",
+    "classifier_score",
+    "layers",
+    "intra_class",
+    "sliced_wasserstein",
+    "spectra",
+)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_GANMIX_CACHE", str(tmp_path / "cache"))
+
+
+class Counting:
+    """Means of the quarters, and how many images went through."""
+
+    def __init__(self):
+        self.images = 0
+
+    def __call__(self, images):
+        self.images += int(tf.shape(images)[0])
+        pooled = tf.nn.avg_pool2d(images, 4, 4, "VALID")
+        flat = tf.reshape(pooled, (tf.shape(images)[0], -1))
+        return {"features": flat, "early": flat[:, :2], "logits": 5 * flat}
+
+
+def extractor(function=None, name="quarters"):
+    return Extractor(name, function or Counting(), (8, 8, 1), "ab" * 32)
+
+
+def draw(count, seed, shape=(8, 8, 1)):
+    rng = np.random.default_rng(seed)
+    base = rng.integers(30, 220, size=(count, 1, 1, shape[2]))
+    noise = rng.integers(-30, 30, size=(count, *shape))
+    return (base + noise).astype(np.uint8)
+
+
+def source(count=200, seed=0, labels=True):
+    images = draw(count, seed)
+    return load((images, np.arange(count) % 2) if labels else images)
+
+
+def test_scores_are_those_of_the_functions():
+    reference, fakes = source(), draw(150, 1)
+    network = extractor()
+    real, fake = network(reference.images), network(fakes)
+    got = evaluate_images(
+        fakes,
+        reference,
+        ("frechet", "kernel", "prdc"),
+        network,
+        num_fake=150,
+        seed=3,
+    )
+    expected = (
+        FeatureStatistics()
+        .update(real)
+        .frechet(FeatureStatistics().update(fake))
+    )
+    assert got.scores["frechet[quarters]"] == pytest.approx(expected)
+    kernel = kernel_distance(real, fake, seed=3)
+    assert got.scores["kernel[quarters]"] == pytest.approx(kernel.mean)
+    prdc = precision_recall_density_coverage(real, fake)
+    assert got.scores["recall[quarters]"] == pytest.approx(prdc.recall)
+    assert got.protocol["fingerprint"] == reference.fingerprint()
+    assert got.protocol["extractor_hash"] == "ab" * 32
+    assert (got.protocol["num_real"], got.protocol["num_fake"]) == (200, 150)
+
+
+def test_batches_and_their_size_do_not_matter():
+    reference = source()
+    fakes = draw(120, 1)
+    labels = np.arange(120) % 2
+    one = evaluate_images(
+        [(fakes, labels)], reference, ALL, extractor(), num_fake=100
+    )
+    batches = ((fakes[i : i + 7], labels[i : i + 7]) for i in range(0, 120, 7))
+    two = evaluate_images(batches, reference, ALL, extractor(), num_fake=100)
+    assert one.scores == pytest.approx(two.scores)
+    assert set(one.scores) == set(one.floor)
+    assert len(one.scores) == 15
+
+
+def test_floats_score_as_their_rounded_pixels():
+    reference, fakes = source(), draw(100, 1)
+    floats = fakes.astype(np.float32) / 127.5 - 1 + 1e-3
+    one, two = (
+        evaluate_images(f, reference, "frechet", extractor(), num_fake=100)
+        for f in (fakes, floats)
+    )
+    assert one.scores == two.scores
+
+
+def test_bright_fakes_are_not_mistaken_for_another_range():
+    bright = np.full((100, 8, 8, 1), 0.9, np.float32)
+    got = evaluate_images(
+        bright, source(), "frechet", extractor(), num_fake=100
+    )
+    assert got.scores["frechet[quarters]"] > 0.1
+
+
+def test_floor_is_that_of_equal_counts():
+    reference, train = source(300), source(300, seed=5)
+    got = evaluate_images(
+        draw(120, 1),
+        reference,
+        "frechet",
+        extractor(),
+        num_fake=120,
+        floor_source=train,
+    )
+    assert got.floor_protocol["num_fake"] == 120
+    assert got.floor_protocol["num_real"] == 300
+    halves = evaluate_images(
+        draw(120, 1), reference, "frechet", extractor(), num_fake=120
+    )
+    assert halves.floor_protocol["num_real"] == 150
+    assert halves.floor_protocol["num_fake"] == 120
+    for floor in (got.floor, halves.floor):
+        assert 0 < floor["frechet[quarters]"] < 0.05
+    without = evaluate_images(
+        draw(120, 1), reference, "frechet", extractor(), 120, floor=False
+    )
+    assert without.floor == {}
+
+
+def test_reference_goes_through_the_extractor_once(tmp_path):
+    function = Counting()
+    evaluator = Evaluator(
+        source(), ("frechet", "kernel"), extractor(function), num_fake=50
+    )
+    evaluator.evaluate(draw(50, 1))
+    before = function.images
+    first = evaluator.evaluate(draw(50, 2))
+    assert function.images - before == 50
+    assert evaluator.evaluate(draw(50, 2)).scores == first.scores
+
+
+def test_statistics_are_cached_by_what_they_depend_on(tmp_path):
+    function = Counting()
+
+    def images_used(reference, **kwargs):
+        before = function.images
+        got = evaluate_images(
+            draw(50, 1),
+            reference,
+            "frechet",
+            extractor(function),
+            num_fake=50,
+            floor=False,
+            **kwargs,
+        )
+        return function.images - before, got.scores["frechet[quarters]"]
+
+    images_used(source(20))  # finds the dimensions
+    used, score = images_used(source())
+    again, cached = images_used(source())
+    assert used - again == 200
+    assert cached == pytest.approx(score, rel=1e-12)
+    assert images_used(source(), num_real=100)[0] - again == 100
+    assert images_used(source(seed=9))[0] - again == 200
+    files = list((tmp_path / "cache" / "statistics").iterdir())
+    assert len(files) == 4
+    for file in files:
+        file.write_bytes(b"torn")
+    assert images_used(source()) == (used, pytest.approx(score))
+
+
+def test_imported_statistics_take_the_place_of_images(tmp_path):
+    network, reference = extractor(), source()
+    features = network(reference.images)
+    path = tmp_path / "reference.npz"
+    np.savez(path, mu=features.mean(0), sigma=np.cov(features, rowvar=False))
+    imported = ReferenceStatistics.from_npz(path, (8, 8, 1), count=200)
+    one, two = (
+        evaluate_images(draw(90, 1), r, "frechet", network, num_fake=90)
+        for r in (reference, imported)
+    )
+    assert one.scores == pytest.approx(two.scores)
+    assert two.protocol["source"] == "reference.npz"
+    assert one.protocol.differences(two.protocol).keys() == {
+        "source",
+        "split",
+        "fingerprint",
+    }
+    with pytest.raises(ValueError, match=r"kernel, but only frechet can be"):
+        Evaluator(imported, "kernel", network)
+    known = ReferenceStatistics(
+        "x", "test", (8, 8, 1), imported.statistics, extractor_hash="00" * 32
+    )
+    with pytest.raises(ValueError, match="with the hash 0000"):
+        Evaluator(known, "frechet", network)
+
+
+def test_points():
+    reference = load("ring", max_images=3000)
+    fakes = load("ring", split="test", max_images=2500).images
+    got = evaluate_images(
+        fakes, reference, ("modes", "sliced_wasserstein"), num_fake=2500
+    )
+    assert got.scores["modes"] == 8
+    assert got.scores["high_quality"] == pytest.approx(0.989, abs=0.01)
+    assert got.scores["sliced_wasserstein"] < 0.05
+    assert got.protocol["extractor"] is None
+    with pytest.raises(ValueError, match="frechet need images, but 'ring'"):
+        evaluate_images(fakes, reference, "frechet")
+
+
+def test_file_and_table(tmp_path):
+    got = evaluate_images(
+        draw(60, 1), source(), "frechet,spectra", extractor(), 60, ema=True
+    )
+    path = tmp_path / "scores.json"
+    got.save(path)
+    again = Evaluation.load(path)
+    assert again == got
+    assert json.loads(path.read_text())["protocol"]["ema"] is True
+    lines = got.table().splitlines()
+    assert lines[1].split()[0] == "frechet[quarters]"
+    assert lines[1].split()[-1] == "lower"
+    assert "60 fakes against 200" in lines[-1]
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="not a file of scores"):
+        Evaluation.load(path)
+
+
+def test_bad_requests():
+    reference = source(labels=False)
+    with pytest.raises(ValueError, match="Did you mean 'frechet'"):
+        Evaluator(reference, "freched", extractor())
+    with pytest.raises(ValueError, match="intra_class needs labels"):
+        Evaluator(reference, "intra_class", extractor())
+    with pytest.raises(ValueError, match="modes are for ring, grid"):
+        Evaluator(reference, "modes", extractor())
+    with pytest.raises(ValueError, match="num_fake: 1 samples"):
+        Evaluator(reference, "frechet", extractor(), num_fake=1)
+    with pytest.raises(ValueError, match="metrics: none given"):
+        Evaluator(reference, (), extractor())
+    lonely = Extractor(
+        "lonely",
+        lambda images: {"features": tf.reshape(images, (-1, 64))},
+        (8, 8, 1),
+        "cd" * 32,
+    )
+    with pytest.raises(ValueError, match="'lonely' has no layer 'early'"):
+        Evaluator(reference, "layers", lonely)
+    with pytest.raises(ValueError, match="floor_source: images of shape"):
+        Evaluator(
+            reference,
+            "spectra",
+            floor_source=load(draw(20, 0, (8, 8, 3))),
+        )
+
+
+def test_bad_fakes():
+    evaluator = Evaluator(source(), "frechet", extractor(), num_fake=50)
+    for fakes, message in (
+        (draw(40, 1), "only 40 of num_fake=50 came"),
+        (draw(50, 1, (8, 8, 3)), r"\(8, 8, 3\) do not match \(8, 8, 1\)"),
+        (draw(50, 1).astype(np.float32), "reach from"),
+        (np.full((50, 8, 8, 1), np.nan), "50 of 50 images hold NaN"),
+        (draw(50, 1).astype(np.int32), "dtype int32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluator.evaluate(fakes)
+
+
+def test_few_samples_warn():
+    with pytest.warns(UserWarning, match="num_fake: only 50"):
+        Evaluator(source(), "frechet", extractor(), num_fake=50)
