@@ -22,6 +22,7 @@ step, for the quickstart recipe; steps that draw or save are left out.
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import resource
@@ -119,7 +120,7 @@ def start_tensorflow(threads):
 def bare_step(gan, images):
     import tensorflow as tf
 
-    step = tf.function(gan.train_step)
+    step = tf.function(gan.train_step, autograph=False)  # as Keras does
     return lambda: step(images)["generator_loss"].numpy()
 
 
@@ -196,7 +197,7 @@ def fit_worker(threads):
     ]
     bare = bare_step(gan, next(iter(dataset)))
 
-    def turn(n):
+    def fit(n):
         gan.fit(
             dataset,
             epochs=1,
@@ -205,8 +206,14 @@ def fit_worker(threads):
             verbose=0,
         )
         # From the end of the first step: before it, fit sets itself up.
-        in_fit = 1e3 * (clock.times[-1] - clock.times[0]) / n
-        return [timed(bare, n), in_fit]
+        return 1e3 * (clock.times[-1] - clock.times[0]) / n
+
+    bare_first = itertools.cycle([True, False])
+
+    def turn(n):
+        if next(bare_first):
+            return [timed(bare, n), fit(n)]
+        return [fit(n), timed(bare, n)][::-1]
 
     with contextlib.redirect_stdout(sys.stderr):
         timed(bare, 3)
@@ -223,14 +230,17 @@ class Worker:
 
     def __init__(self, arguments, threads):
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, "--threads", str(threads), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+        self._errors = Path(tempfile.mkstemp(suffix=".log")[1])
+        command = [sys.executable, __file__, "--threads", str(threads)]
+        with self._errors.open("w") as errors:
+            self._process = subprocess.Popen(
+                [*command, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=environment,
+            )
         self.description = self._answer()
         self.peak = 0.0
 
@@ -242,11 +252,13 @@ class Worker:
 
     def close(self):
         self._process.communicate()
+        self._errors.unlink()
 
     def _answer(self):
         line = self._process.stdout.readline()
         if not line:
-            _, errors = self._process.communicate()
+            self._process.wait()
+            errors = self._errors.read_text()
             raise SystemExit(f"a worker died:\n{errors[-3000:]}")
         return json.loads(line)
 
