@@ -63,7 +63,7 @@ def rate(iterator, batch_size, seconds):
     """Images per second over about `seconds`."""
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
-        for _ in itertools.islice(iterator, 10):
+        for _ in itertools.islice(iterator, 4):
             count += batch_size
     return count / (time.perf_counter() - began)
 
@@ -71,7 +71,7 @@ def rate(iterator, batch_size, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch_size", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=0.6)
+    parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--eats", type=float, default=1500.0)
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +85,7 @@ def main():
         for _ in range(ROUNDS):
             for _, stream, rates in rows:
                 iterator = iter(stream)
-                for _ in itertools.islice(iterator, 20):
+                for _ in itertools.islice(iterator, 5):
                     pass
                 rates.append(rate(iterator, flags.batch_size, flags.seconds))
                 del iterator

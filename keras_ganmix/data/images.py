@@ -26,7 +26,9 @@ class ImageError(ValueError):
     def __init__(self, path, reason):
         self.path = os.fspath(path)
         self.reason = reason
-        super().__init__(f"{self.path}: {reason}")
+        # One line also for names with line breaks or broken encodings.
+        shown = self.path if self.path.isprintable() else ascii(self.path)
+        super().__init__(f"{shown}: {reason}")
 
 
 class UnreadableImageError(ImageError):

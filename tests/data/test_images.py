@@ -313,6 +313,16 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
             read_image(path)
 
 
+def test_errors_are_one_line_whatever_the_name(tmp_path):
+    for name in ("two\nlines.png", os.fsdecode(b"latin\xe9.png")):
+        path = tmp_path / name
+        path.write_bytes(b"no picture")
+        with pytest.raises(ImageError) as caught:
+            read_image(path)
+        str(caught.value).encode("utf-8")
+        assert "\n" not in str(caught.value)
+
+
 def test_absurdly_long_file_is_not_read(tmp_path):
     path = tmp_path / "sparse.png"
     with open(path, "wb") as file:

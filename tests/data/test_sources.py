@@ -59,6 +59,14 @@ def test_unknown_splits_list_the_known(spec):
         load(spec, "valid")
 
 
+def test_a_bare_path_gets_the_form_to_write(tmp_path):
+    with pytest.raises(ValueError, match=f"write 'folder:{tmp_path}'"):
+        load(str(tmp_path))
+    (tmp_path / "x.npz").touch()
+    with pytest.raises(ValueError, match=r"write 'npz:.*x\.npz'"):
+        load(str(tmp_path / "x.npz"))
+
+
 def test_listing_the_sources_needs_no_tensorflow():
     code = (
         "import sys; from keras_ganmix import data;"

@@ -6,6 +6,7 @@ the spec. Listing the names imports none of them.
 """
 
 import importlib
+import os
 from typing import NamedTuple
 
 from keras_ganmix.utils.names import unknown
@@ -72,6 +73,12 @@ def parse(spec):
         )
     name, colon, argument = spec.partition(":")
     if name not in FAMILIES:
+        if os.path.exists(os.path.expanduser(spec)):
+            folder = os.path.isdir(os.path.expanduser(spec))
+            kinds = "'folder:{0}' or 'idx:{0}'" if folder else "'npz:{0}'"
+            raise ValueError(
+                f"source: {spec!r} is a path; write {kinds.format(spec)}."
+            )
         raise ValueError(f"source: {unknown('source', spec, names())}")
     family = FAMILIES[name]
     if colon and not family.argument:
