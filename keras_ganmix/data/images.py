@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -71,10 +70,8 @@ def read_image(path, *, channels=None, data=None, max_pixels=MAX_PIXELS):
     with _open(path, data, max_pixels) as image:
         grey = image.mode in _GREY_MODES
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image.load()
-                pixels = _flatten(_upright(image))
+            image.load()
+            pixels = _flatten(_upright(image))
         except (MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:
@@ -159,11 +156,11 @@ def _open(path, data, max_pixels):
     if not data:
         raise CorruptImageError(path, "the file is empty")
     try:
-        with warnings.catch_warnings():
-            # The size is checked below, with a limit of our own.
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
         raise ImageTooLargeError(path, _short(error)) from error
     except Image.UnidentifiedImageError as error:
         raise UnsupportedImageError(

@@ -127,6 +127,13 @@ def test_first_frame_of_an_animation(pixels):
     assert (read(data) == 9).all()
 
 
+def test_cameras_with_two_pictures_in_a_file(pixels):
+    first, second = Image.fromarray(pixels), Image.fromarray(255 - pixels)
+    data = encode(first, "MPO", save_all=True, append_images=[second])
+    assert np.abs(read(data).mean() - pixels.mean()) < 8
+    assert read(data).shape == pixels.shape
+
+
 # EXIF orientation: what must be done to the stored pixels.
 UPRIGHT = {
     1: lambda x: x,
