@@ -66,6 +66,7 @@ class RunFolder:
         Raises:
             UsageError: if another process trains in this folder.
         """
+        self._is_new = not self.holds_run()
         self.path.mkdir(parents=True, exist_ok=True)
         # Held until the process ends, however it ends.
         self._lock = open(self.path / ".lock", "w")  # noqa: SIM115
@@ -77,9 +78,10 @@ class RunFolder:
             ) from None
         write_text(self.recipe, recipes.dump(recipe))
 
-    def remove(self):
+    def unmake(self):
         """Removes the folder of a run that could not start."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        if self._is_new:
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def choose(recipe, run_dir=None, resume="auto"):

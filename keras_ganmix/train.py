@@ -195,7 +195,7 @@ def _train(recipe, options):
         # Some parts show only at the first step that they do not fit.
         if run.step:
             raise
-        folder.remove()
+        folder.unmake()
         raise cli.UsageError(cli.one_line(error)) from error
 
     if not run.is_done:
@@ -203,7 +203,8 @@ def _train(recipe, options):
         say(f"run: saved at step {run.step}; start it again to go on")
         return cli.STOPPED + run.signal.received
     run.summarize("done")
-    say(f"run: done; pictures are in {folder.samples}")
+    where = folder.path if recipe.samples is None else folder.samples
+    say(f"run: done; look into {where}")
     return cli.DONE
 
 

@@ -289,6 +289,16 @@ def test_data_that_do_not_fit_are_refused_and_leave_nothing(
     assert list(in_empty_folder.iterdir()) == []
 
 
+def test_parts_that_do_not_fit_at_the_first_step_leave_nothing(
+    capsys, in_empty_folder
+):
+    # One point has no other of its batch to be mixed with.
+    arguments = ["--set=data.batch_size=1", "--set=regularizers=[AdaptiveMix]"]
+    assert run(*TINY, *arguments, "--quiet") == 2
+    assert "AdaptiveMix" in capsys.readouterr().err
+    assert not Path("runs/ring").exists()
+
+
 def test_not_a_number_in_data_is_refused(
     capsys, tmp_path_factory, in_empty_folder
 ):
