@@ -42,8 +42,8 @@ class SampleMixing(Regularizer):
     - `"target"`: (d - t)^2 with t = lambda t_r + (1 - lambda) t_f; keeps the
       grading with the hinge loss, where `"interpolate"` loses it.
     - `"as_fake"`: f_f(d), where M is exchanged for 1 - M if lambda > 1/2.
-    - `"consistency"`: (d - lambda D(x_real) - (1 - lambda) D(x_fake))^2; for
-      any loss.
+    - `"consistency"`: (d - lambda D(x_real) - (1 - lambda) D(x_fake))^2, with
+      the gradient of all three; for any loss.
     - `"auto"`: `"target"` for hinge, `"consistency"` for Wasserstein and
       relativistic losses, `"interpolate"` for the others.
 
@@ -51,10 +51,10 @@ class SampleMixing(Regularizer):
     (1 - lambda) g(d), g its adversarial loss of a logit; its gradient is
     masked by 1 - M.
 
-    Costs one pass of the discriminator in its step, and one in the generator's
-    step if that has a term. In mixed steps of `"replace"` and `"ramp"` the
-    pass with gradient is that of the mixtures alone, unless the mode needs the
-    others.
+    Costs one more pass of the discriminator in its step, with `"ramp"` in
+    mixed steps only, and one in the generator's step if that has a term. With
+    `"replace"`, reals and fakes are still judged for the logs, without a
+    backward pass.
 
     As published: that Mixup, CutMix and SRMix of real and fake images are
     used, that losses without labels need a form of their own, and that SRMix
@@ -244,7 +244,7 @@ class SampleMixing(Regularizer):
             The mixtures, and lambda, the shares of the real images, float32 of
             shape `(batch,)`.
         """
-        mask = self.masks(real, draws)
+        mask = self.masks(fake, draws)  # whose shape is always known
         lam = masks.mask_mean(mask)
         if fold:
             high = ops.reshape(lam > 0.5, (-1, *[1] * (len(mask.shape) - 1)))
