@@ -26,6 +26,7 @@ from keras_ganmix.utils.names import unknown
 MEMORY_LIMIT = 2 * 1024**3
 MAX_IMAGE_SIZE = 4096
 MAX_SKIPPED_SHARE = 0.01
+_CHUNK = 16
 CACHE_MODES = ("auto", "memory", "none")
 
 
@@ -289,15 +290,25 @@ class _Reader:
 
     def read_all(self, keep):
         """Yields the pictures in order, None for a damaged one."""
+        if isinstance(self.records, ArrayRecords):
+            # Resizing small arrays is too short to gain from threads.
+            for index in keep:
+                yield self.fit.read(self.records, index)
+            return
         workers = os.cpu_count() or 1
+        chunks = [keep[i : i + _CHUNK] for i in range(0, len(keep), _CHUNK)]
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
             # A bounded window: `pool.map` would hold every picture at once.
-            for start in range(0, len(keep), 256):
-                window = keep[start : start + 256]
-                for image, error in pool.map(self._try_read, window):
-                    if error is not None:
-                        self._count(error)
-                    yield image
+            for start in range(0, len(chunks), 2 * workers):
+                window = chunks[start : start + 2 * workers]
+                for results in pool.map(self._try_read_all, window):
+                    for image, error in results:
+                        if error is not None:
+                            self._count(error)
+                        yield image
+
+    def _try_read_all(self, indices):
+        return [self._try_read(index) for index in indices]
 
     def _try_read(self, index):
         try:

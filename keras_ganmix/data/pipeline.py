@@ -37,6 +37,8 @@ def dataset(
     shuffled. So `start_step=k` continues a stream exactly where one that
     started at 0 stood after k batches, also in the middle of an epoch.
 
+    An endless stream needs `steps_per_epoch` in `fit`.
+
     Works under `tf.distribute` with a global `batch_size` on axis 0: the
     auto-shard policy is DATA, so that every worker makes the global batches
     and keeps its replicas' slices of them.
@@ -98,7 +100,7 @@ def dataset(
     busy = flip or not isinstance(source.store, ArrayStore)
     parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
     stream = batches.map(make_batch, **(parallel if busy else {}))
-    # So that Keras asks for `steps_per_epoch` instead of never ending.
+    # `take` and `flat_map` hide the length that progress bars show.
     stream = stream.apply(tf.data.experimental.assert_cardinality(cardinality))
     if prefetch:
         stream = stream.prefetch(tf.data.AUTOTUNE)
