@@ -82,7 +82,8 @@ def stepper(gan, data):
     """A function that makes n steps; and the passes of one."""
     passes = {}
     with _counting(gan, passes):
-        step = tf.function(gan.train_step).get_concrete_function(data)
+        step = tf.function(gan.train_step, autograph=False)
+        step = step.get_concrete_function(data)
 
     def run(n):
         begin = time.perf_counter()

@@ -8,6 +8,21 @@ from keras_ganmix.ops.random import Draws
 
 def sample(gan, n, labels=None, seed=None, truncation=None, batch_size=64):
     """Samples of a GAN; see `GAN.generate`."""
+    batches = sample_batches(gan, n, labels, seed, truncation, batch_size)
+    return np.concatenate([images for images, _ in batches])
+
+
+def sample_batches(
+    gan, n, labels=None, seed=None, truncation=None, batch_size=64
+):
+    """The samples of `GAN.generate`, a batch at a time.
+
+    Returns:
+        Iterator of `(images, labels)`; labels are `None` without classes.
+
+    Raises:
+        ValueError: if an argument is out of its range, at once.
+    """
     if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
         raise ValueError(
             f"n: {n!r} is not allowed; give an integer of at least 1."
@@ -21,13 +36,17 @@ def sample(gan, n, labels=None, seed=None, truncation=None, batch_size=64):
     if seed is None:
         seed = int(np.random.default_rng().integers(2**31))
     latents = latents_of_seed(gan, n, seed, truncation)
-    batches = []
-    for i in range(0, n, batch_size):
-        batch = latents[i : i + batch_size]
-        if labels is not None:
-            batch = [batch, tf.constant(labels[i : i + batch_size])]
-        batches.append(gan.sample_function(batch).numpy())
-    return np.concatenate(batches)
+
+    def batches():
+        for i in range(0, n, batch_size):
+            batch, own = latents[i : i + batch_size], None
+            inputs = batch
+            if labels is not None:
+                own = labels[i : i + batch_size]
+                inputs = [batch, tf.constant(own)]
+            yield gan.sample_function(inputs).numpy(), own
+
+    return batches()
 
 
 def latents_of_seed(gan, n, seed, truncation=None):

@@ -115,7 +115,7 @@ def test_parameters_of_the_papers_networks(kind, name, size, expected):
 
 
 def test_sngan_32_has_the_published_size():
-    """4.28 M and 1.05 M, as PyTorch's ports of the authors' code."""
+    """4.28 M and 1.05 M, counted by hand from the authors' layers."""
     assert sngan_32_generator(256) == 4_276_739
     assert sngan_32_discriminator(128) == 1_053_825
 
