@@ -99,7 +99,7 @@ def test_requirements_are_those_of_the_package():
 _DISTRIBUTIONS = {
     "PIL": "pillow",
     "absl": "absl-py",
-    "annotated_types": "pydantic",
+    "annotated_types": "annotated-types",
     "fontTools": "fonttools",
     "pydantic_core": "pydantic",
     "tensorflow_datasets": "tensorflow-datasets",

@@ -44,7 +44,8 @@ class Progress(keras.callbacks.Callback):
                 f"{speed * self.images_per_step:.0f} images/s",
                 f"ETA {duration(rest)}",
             ]
-        parts += [f"{name} {value:.4g}" for name, value in values.items()]
+        # Terms of regularizers, which have a "/", would fill the screen.
+        parts += [f"{k} {v:.4g}" for k, v in values.items() if "/" not in k]
         print("  ".join(parts), file=self.file, flush=True)
 
 
