@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_ganmix.metrics import kernel_distance, squared_mmd
+from keras_ganmix.metrics import kernel, kernel_distance, squared_mmd
 
 
 def slow_squared_mmd(x, y):
@@ -19,7 +19,10 @@ def slow_squared_mmd(x, y):
     return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
 
 
-def test_equals_the_sums_of_the_paper():
+@pytest.mark.parametrize(("entries", "rows"), [(2**22, 64), (100, 2), (1, 1)])
+def test_equals_the_sums_of_the_paper(entries, rows, monkeypatch):
+    monkeypatch.setattr(kernel, "_ENTRIES", entries)
+    monkeypatch.setattr(kernel, "_SLICE", rows)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(12, 5)), rng.normal(size=(9, 5)) + 1
     assert squared_mmd(x, y) == pytest.approx(slow_squared_mmd(x, y), rel=1e-12)
