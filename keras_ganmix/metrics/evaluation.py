@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from keras_ganmix.metrics.checks import check_count
-from keras_ganmix.metrics.images import check_images
+from keras_ganmix.metrics.images import quantise
 from keras_ganmix.metrics.protocol import Protocol, package_versions
 from keras_ganmix.metrics.reference import (
     ReferenceStatistics,
@@ -14,20 +14,12 @@ from keras_ganmix.metrics.reference import (
 from keras_ganmix.metrics.report import Evaluation
 from keras_ganmix.metrics.scorers import (
     EXTRACTOR_NEEDS,
-    POINT_METRICS,
     SCORERS,
     Context,
     Side,
+    check_metrics,
 )
-from keras_ganmix.utils.names import unknown
 
-# Other names that people know; the Inception names are given by the scores.
-ALIASES = {
-    "fid": "frechet",
-    "kid": "kernel",
-    "inception_score": "classifier_score",
-    "swd": "sliced_wasserstein",
-}
 _BATCH = 512
 
 
@@ -82,7 +74,7 @@ class Evaluator:
         seed=0,
     ):
         self.reference = reference
-        self.metrics = _check_metrics(metrics, reference)
+        self.metrics = check_metrics(metrics, reference)
         self.num_fake = num_fake
         self.num_real = min(num_real or len(reference), len(reference))
         self.seed = seed
@@ -225,10 +217,15 @@ class Evaluator:
             only = frozenset({"statistics"})
             return self._collect_source(self.reference, rows, only).statistics
 
+        statistics = cached_statistics(self.protocol(), compute)
         # What needs no extractor is cheap, and is collected each time.
         rest = self.needs - {"statistics"}
-        side = self._collect_source(self.reference, rows, rest)
-        side.statistics = cached_statistics(self.protocol(), compute)
+        if rest:
+            side = self._collect_source(self.reference, rows, rest)
+        else:
+            side = Side(self.needs, self.extractor)
+            side.count = len(rows)
+        side.statistics = statistics
         return side
 
     def _make_floor(self, order):
@@ -304,25 +301,6 @@ def evaluate_images(
     return evaluator.evaluate(fakes, ema)
 
 
-def quantise(images, shape=None, value_range=None):
-    """Rounds images to uint8, as if they had been written to files.
-
-    Args:
-        images: array (N, H, W, C); see `check_images`. Floats are taken to be
-            in [-1, 1] even where none is negative, unless `value_range` says
-            otherwise.
-        shape: (H, W, C) that they must have.
-
-    Returns:
-        uint8 array (N, H, W, C).
-    """
-    images = np.asarray(images)
-    checked = check_images(images, "images", shape, value_range or (-1, 1))
-    if images.dtype == np.uint8:
-        return images
-    return np.rint((checked + 1.0) * 127.5).astype(np.uint8)
-
-
 def _batches(fakes):
     if hasattr(fakes, "shape"):
         for start in range(0, len(fakes), _BATCH):
@@ -333,43 +311,6 @@ def _batches(fakes):
             yield batch[0], np.asarray(batch[1])
         else:
             yield batch, None
-
-
-def _check_metrics(metrics, reference):
-    if isinstance(metrics, str):
-        metrics = metrics.split(",")
-    names = []
-    for metric in metrics:
-        name = ALIASES.get(metric, metric)
-        if name not in SCORERS:
-            raise ValueError(unknown("metric", metric, [*SCORERS, *ALIASES]))
-        if name not in names:
-            names.append(name)
-    if not names:
-        raise ValueError("metrics: none given; name one or more.")
-    if isinstance(reference, ReferenceStatistics) and names != ["frechet"]:
-        raise ValueError(
-            f"metrics: {', '.join(names)}, but only frechet can be scored "
-            f"against the statistics of {reference.name!r}; give the images."
-        )
-    if reference.is_points:
-        bad = sorted(set(names) - set(POINT_METRICS))
-        if bad:
-            raise ValueError(
-                f"metrics: {', '.join(bad)} need images, but "
-                f"{reference.name!r} is points; use "
-                f"{' or '.join(POINT_METRICS)}."
-            )
-    elif "modes" in names and not reference.name.startswith("stacked_digits"):
-        raise ValueError(
-            f"metrics: the modes of {reference.name!r} are not known; modes "
-            "are for ring, grid and stacked_digits."
-        )
-    if "intra_class" in names and reference.labels is None:
-        raise ValueError(
-            f"metrics: intra_class needs labels, {reference.name!r} has none."
-        )
-    return tuple(names)
 
 
 def _garment_classifier(name):

@@ -77,3 +77,22 @@ def check_images(images, name="images", shape=None, value_range=None):
         )
     scale = np.float32(2.0 / (stop - start))
     return np.clip((images - np.float32(start)) * scale - 1, -1.0, 1.0)
+
+
+def quantise(images, shape=None, value_range=None):
+    """Rounds images to uint8, as if they had been written to files.
+
+    Args:
+        images: array (N, H, W, C); see `check_images`. Floats are taken to be
+            in [-1, 1] even where none is negative, unless `value_range` says
+            otherwise.
+        shape: (H, W, C) that they must have.
+
+    Returns:
+        uint8 array (N, H, W, C).
+    """
+    images = np.asarray(images)
+    checked = check_images(images, "images", shape, value_range or (-1, 1))
+    if images.dtype == np.uint8:
+        return images
+    return np.rint((checked + 1.0) * 127.5).astype(np.uint8)

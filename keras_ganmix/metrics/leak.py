@@ -35,19 +35,20 @@ class Leak(typing.NamedTuple):
 def shuffle_tiles(images, rng):
     """Cuts images into 3 x 3 tiles and permutes them, never to themselves."""
     height, width = (3 * (side // 3) for side in images.shape[1:3])
+    channels = images.shape[3]
     tiles = images[:, :height, :width].reshape(
-        len(images), 3, height // 3, 3, width // 3, -1
+        len(images), 3, height // 3, 3, width // 3, channels
     )
     tiles = tiles.swapaxes(2, 3).reshape(
-        len(images), 9, height // 3, width // 3, -1
+        len(images), 9, height // 3, width // 3, channels
     )
     order = rng.permuted(np.tile(np.arange(9), (len(images), 1)), axis=1)
     order[(order == np.arange(9)).all(axis=1)] = np.arange(9)[::-1]
     tiles = np.take_along_axis(tiles, order[:, :, None, None, None], axis=1)
-    tiles = tiles.reshape(len(images), 3, 3, height // 3, width // 3, -1)
+    tiles = tiles.reshape(len(images), 3, 3, height // 3, width // 3, channels)
     out = images.copy()
     out[:, :height, :width] = tiles.swapaxes(2, 3).reshape(
-        len(images), height, width, -1
+        len(images), height, width, channels
     )
     return out
 

@@ -16,11 +16,13 @@ from keras_ganmix.metrics.modes import (
 )
 from keras_ganmix.metrics.prdc import precision_recall_density_coverage
 from keras_ganmix.metrics.protocol import score_name
+from keras_ganmix.metrics.reference import ReferenceStatistics
 from keras_ganmix.metrics.spectra import RadialSpectrum
 from keras_ganmix.metrics.wasserstein import (
     patch_sliced_wasserstein,
     sliced_wasserstein,
 )
+from keras_ganmix.utils.names import unknown
 
 # Images that the patches of the sliced Wasserstein distance are taken from.
 PATCH_IMAGES = 2048
@@ -199,3 +201,60 @@ POINT_METRICS = ("modes", "sliced_wasserstein")
 EXTRACTOR_NEEDS = frozenset(
     {"statistics", "early", "features", "logits", "classes"}
 )
+# Other names that people know; the Inception names are given by the scores.
+ALIASES = {
+    "fid": "frechet",
+    "kid": "kernel",
+    "inception_score": "classifier_score",
+    "swd": "sliced_wasserstein",
+}
+
+
+def check_metrics(metrics, reference):
+    """Returns the names of metrics, or says why they do not fit.
+
+    Args:
+        metrics: names or aliases, or one string with commas between them.
+        reference: `Source` or `ReferenceStatistics`.
+
+    Returns:
+        Tuple of names from `SCORERS`, each once.
+
+    Raises:
+        ValueError: unknown (near ones listed), none, or metrics that the
+            reference does not allow.
+    """
+    if isinstance(metrics, str):
+        metrics = metrics.split(",")
+    names = []
+    for metric in metrics:
+        name = ALIASES.get(metric, metric)
+        if name not in SCORERS:
+            raise ValueError(unknown("metric", metric, [*SCORERS, *ALIASES]))
+        if name not in names:
+            names.append(name)
+    if not names:
+        raise ValueError("metrics: none given; name one or more.")
+    if isinstance(reference, ReferenceStatistics) and names != ["frechet"]:
+        raise ValueError(
+            f"metrics: {', '.join(names)}, but only frechet can be scored "
+            f"against the statistics of {reference.name!r}; give the images."
+        )
+    if reference.is_points:
+        bad = sorted(set(names) - set(POINT_METRICS))
+        if bad:
+            raise ValueError(
+                f"metrics: {', '.join(bad)} need images, but "
+                f"{reference.name!r} is points; use "
+                f"{' or '.join(POINT_METRICS)}."
+            )
+    elif "modes" in names and not reference.name.startswith("stacked_digits"):
+        raise ValueError(
+            f"metrics: the modes of {reference.name!r} are not known; modes "
+            "are for ring, grid and stacked_digits."
+        )
+    if "intra_class" in names and reference.labels is None:
+        raise ValueError(
+            f"metrics: intra_class needs labels, {reference.name!r} has none."
+        )
+    return tuple(names)
