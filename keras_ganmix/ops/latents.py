@@ -39,38 +39,6 @@ def truncated_normal_from_uniform(u, threshold):
     return keras.ops.clip(z, -threshold, threshold)
 
 
-def slerp(a, b, t):
-    """Spherical linear interpolation along the last axis.
-
-    `sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b`, with w the angle between
-    a and b (Shoemake 1985; for latents White 2016,
-    https://arxiv.org/abs/1609.04468). Normal latents keep their typical norm on
-    the way, which a straight line does not. Parallel vectors are interpolated
-    linearly.
-
-    Args:
-        a: start, shape (..., n).
-        b: end, shape (..., n).
-        t: position in [0, 1], scalar or broadcastable to (..., 1).
-
-    Returns:
-        float32 tensor of shape (..., n); a at t = 0 and b at t = 1.
-    """
-    a = keras.ops.cast(a, "float32")
-    b = keras.ops.cast(b, "float32")
-    t = keras.ops.cast(t, "float32")
-    cosine = keras.ops.sum(_unit(a) * _unit(b), axis=-1, keepdims=True)
-    angle = keras.ops.arccos(keras.ops.clip(cosine, -1.0, 1.0))
-    sine = keras.ops.sin(angle)
-    parallel = sine < 1e-4
-    sine = keras.ops.where(parallel, 1.0, sine)
-    from_a = keras.ops.where(
-        parallel, 1.0 - t, keras.ops.sin((1.0 - t) * angle) / sine
-    )
-    from_b = keras.ops.where(parallel, t, keras.ops.sin(t * angle) / sine)
-    return from_a * a + from_b * b
-
-
 def _unit(x):
     square = keras.ops.sum(x * x, axis=-1, keepdims=True)
     return x * keras.ops.rsqrt(keras.ops.maximum(square, 1e-24))

@@ -31,19 +31,6 @@ def cosine_matrix(x, eps=1e-12):
     return ops.matmul(x, ops.transpose(x))
 
 
-def off_diagonal_mean(matrix, include_diagonal=False):
-    """Returns the mean over pairs i != j of a (batch, batch) matrix.
-
-    Args:
-        matrix: shape (batch, batch).
-        include_diagonal: whether to average over all entries instead.
-
-    Returns:
-        float32 scalar; 0 for a batch of one without its diagonal.
-    """
-    return _masked_mean(matrix, _pairs(matrix, include_diagonal))
-
-
 def diversity_penalty(
     latents,
     features,

@@ -140,20 +140,6 @@ def test_cosine_matrix_equals_loops():
     np.testing.assert_allclose(similarity.cosine_matrix(x), want, atol=1e-6)
 
 
-def test_off_diagonal_mean():
-    matrix = normal(4, 4)
-    off = matrix[~np.eye(4, dtype=bool)]
-    np.testing.assert_allclose(
-        similarity.off_diagonal_mean(matrix), off.mean(), rtol=1e-5
-    )
-    np.testing.assert_allclose(
-        similarity.off_diagonal_mean(matrix, include_diagonal=True),
-        matrix.mean(),
-        rtol=1e-5,
-    )
-    assert float(similarity.off_diagonal_mean([[7.0]])) == 0.0
-
-
 def test_unknown_weighting():
     with pytest.raises(ValueError, match=r"'ratios'.*'ratio'"):
         similarity.diversity_penalty([[1.0]], [[1.0]], weighting="ratios")
