@@ -89,7 +89,7 @@ class DAG(_Regularizer):
 class DiversityPenalty(_Regularizer):
     type: Literal["DiversityPenalty"]
     scale: Positive = 5.0
-    weight: WeightField = 1.0
+    weight: WeightField = 0.01
     latent_weighting: Literal["ratio", "threshold"] = "ratio"
     threshold: Annotated[float, Ge(-1), Le(1)] = 0.5
     features: _Pooled = "flattened"
