@@ -23,7 +23,7 @@ import tensorflow as tf
 import keras_ganmix as kgm
 from keras_ganmix.metrics import FeatureStatistics
 from keras_ganmix.metrics.extractors import fashion
-from keras_ganmix.metrics.extractors.base import hash_arrays
+from keras_ganmix.metrics.hashes import hash_arrays
 
 FOLDER = pathlib.Path(fashion.__file__).parent
 BATCH = 128

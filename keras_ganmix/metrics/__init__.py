@@ -7,18 +7,16 @@ extractors and the probes load Keras.
 import importlib
 
 _HOMES = {
+    "accuracy": ("ClassificationAccuracy", "classification_accuracy_score"),
     "classifier": ("ClassifierScore", "classifier_score"),
-    "conditional": (
-        "ClassStatistics",
-        "IntraClassFrechet",
-        "classification_accuracy_score",
-    ),
+    "conditional": ("ClassStatistics", "IntraClassFrechet"),
     "evaluation": ("Evaluator", "evaluate_images"),
     "extractors": ("default_extractor", "get_extractor"),
     "extractors.base": ("Extractor",),
     "extractors.keras_model": ("from_keras",),
     "frechet": ("FeatureStatistics", "frechet_distance"),
     "kernel": ("kernel_distance", "squared_mmd"),
+    "keras_metrics": ("FrechetDistance",),
     "leak": ("Leak", "leak_probe"),
     "memorisation": (
         "Memorisation",

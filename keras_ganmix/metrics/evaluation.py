@@ -76,7 +76,10 @@ class Evaluator:
         self.reference = reference
         self.metrics = check_metrics(metrics, reference)
         self.num_fake = num_fake
-        self.num_real = min(num_real or len(reference), len(reference))
+        everything = len(reference)
+        self.num_real = min(
+            everything if num_real is None else num_real, everything
+        )
         self.seed = seed
         self.context = Context(None, reference.name, seed)
         self.classify = classify
@@ -201,7 +204,11 @@ class Evaluator:
             self._real = self._collect_reference(np.sort(order))
             self._floor = {}, {}
             if self.with_floor:
-                self._floor = self._make_floor(order)
+                try:
+                    self._floor = self._make_floor(order)
+                except ValueError as error:
+                    # Too few reals for halves must not cost the scores.
+                    self._floor = {}, {"unavailable": str(error)}
         return self._real, *self._floor
 
     def _collect_reference(self, rows):
@@ -236,8 +243,8 @@ class Evaluator:
         else:
             source = self.reference
             half = len(order) // 2
-            if half < 6 or isinstance(source, ReferenceStatistics):
-                return {}, {}
+            if isinstance(source, ReferenceStatistics):
+                return {}, {"unavailable": "the reference is not images"}
             rows = order[half : half + self.num_fake]
             real = self._collect_source(source, np.sort(order[:half]))
         fake = self._collect_source(source, np.sort(rows))

@@ -44,7 +44,6 @@ class Protocol(Mapping):
         preprocessing: what the extractor does to pixels, in words.
         quantised: both sides were rounded to 8 bits.
         ema: fakes come from averaged weights; `None` if that is not known.
-        settings: arguments of the metrics that differ from the defaults.
         seed: of everything drawn for the score.
         packages: dict from package to version.
     """
@@ -62,7 +61,6 @@ class Protocol(Mapping):
     preprocessing: str | None = None
     quantised: bool = True
     ema: bool | None = None
-    settings: dict = dataclasses.field(default_factory=dict)
     seed: int = 0
     packages: dict = dataclasses.field(default_factory=dict)
 

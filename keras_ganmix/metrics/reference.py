@@ -5,9 +5,11 @@ import hashlib
 import os
 import pathlib
 
-from keras_ganmix.metrics.extractors.base import hash_arrays
 from keras_ganmix.metrics.files import cache_folder
 from keras_ganmix.metrics.frechet import FeatureStatistics
+from keras_ganmix.metrics.hashes import (
+    hash_arrays,
+)
 
 
 class ReferenceStatistics:

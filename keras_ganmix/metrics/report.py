@@ -3,9 +3,13 @@
 import dataclasses
 import json
 import os
+import pathlib
 
 from keras_ganmix.metrics.files import atomic_write
 from keras_ganmix.metrics.protocol import Protocol, higher_is_better
+
+# In names of numbers of which neither more nor less is better.
+_NEITHER = ("error", "stddev", "detected", "diversity")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +21,10 @@ class Evaluation:
         floor: the same scores of real images in the place of the fakes, or an
             empty dict.
         floor_protocol: where these came from: a dict with `source`, `split`,
-            `num_real` and `num_fake`.
+            `num_real` and `num_fake`, or with `unavailable`, the reason.
         protocol: `Protocol` of the scores.
         seconds: wall time of scoring the fakes.
+        step: of the run that they come from; `None` if that is not known.
     """
 
     scores: dict
@@ -27,6 +32,7 @@ class Evaluation:
     floor_protocol: dict
     protocol: Protocol
     seconds: float
+    step: int | None = None
 
     def to_dict(self):
         """Plain values, as JSON takes them."""
@@ -65,7 +71,7 @@ class Evaluation:
                     name,
                     _number(value),
                     "-" if floor is None else _number(floor),
-                    _direction(name),
+                    direction(name),
                 )
             )
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
@@ -79,11 +85,39 @@ class Evaluation:
         return "\n".join([*lines, f"({against}, {p.split}, seed {p.seed})"])
 
 
+def protocol_path(path):
+    """Where the protocol is kept of a file with a line of scores per step."""
+    path = pathlib.Path(path)
+    return path.with_name(f"{path.stem}_protocol.json")
+
+
+def read_protocol(path):
+    """Reads the protocol of a file with a line of scores per step.
+
+    Args:
+        path: what `protocol_path` returned.
+
+    Returns:
+        `(protocol, floor)`, see `Evaluation`.
+
+    Raises:
+        ValueError: if it is not such a file, or of another version.
+    """
+    try:
+        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        return Protocol.from_dict(values["protocol"]), values["floor"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not the protocol of scores ({error})."
+        ) from error
+
+
 def _number(value):
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def _direction(name):
-    if any(word in name for word in ("error", "stddev")):
+def direction(name):
+    """Which way a score is better: `"higher"`, `"lower"`, or `""`."""
+    if any(word in name for word in _NEITHER):
         return ""
     return "higher" if higher_is_better(name) else "lower"

@@ -14,6 +14,7 @@ from keras_ganmix.metrics.modes import (
     mode_coverage,
     triple_coverage,
 )
+from keras_ganmix.metrics.names import POINT_METRICS
 from keras_ganmix.metrics.prdc import precision_recall_density_coverage
 from keras_ganmix.metrics.protocol import score_name
 from keras_ganmix.metrics.reference import ReferenceStatistics
@@ -197,7 +198,6 @@ SCORERS = {
     "sliced_wasserstein": Scorer(frozenset({"images"}), _sliced_wasserstein),
     "spectra": Scorer(frozenset({"spectrum"}), _spectra),
 }
-POINT_METRICS = ("modes", "sliced_wasserstein")
 EXTRACTOR_NEEDS = frozenset(
     {"statistics", "early", "features", "logits", "classes"}
 )

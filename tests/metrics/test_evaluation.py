@@ -1,9 +1,13 @@
 import json
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_ganmix
 from keras_ganmix.data import load
 from keras_ganmix.metrics import (
     Evaluation,
@@ -227,6 +231,58 @@ def test_points():
     assert got.protocol["extractor"] is None
     with pytest.raises(ValueError, match="frechet need images, but 'ring'"):
         evaluate_images(fakes, reference, "frechet")
+
+
+def test_stacked_digits_by_the_classifier():
+    rng = np.random.default_rng(0)
+    digits = rng.integers(10, size=(600, 1, 1, 3)) * np.ones((1, 8, 8, 1))
+    fakes = (digits * 20).astype(np.uint8)
+    fakes[:300] = [0, 20, 40]
+    reference = load("stacked_digits:fashion_mnist_10k", max_images=500)
+    reference.store.array = np.zeros((10_000, 8, 8, 1), np.uint8)
+    got = evaluate_images(
+        fakes,
+        reference,
+        "modes",
+        num_fake=600,
+        floor=False,
+        classify=lambda grey: grey[:, 0, 0, 0] // 20,
+    )
+    triples = {tuple(image[0, 0]) for image in fakes}
+    assert got.scores["modes"] == len(triples)
+    counts = np.unique(fakes[:, 0, 0], axis=0, return_counts=True)[1] / 600
+    kl = (counts * np.log(counts * 1000)).sum()
+    assert got.scores["mode_kl"] == pytest.approx(kl)
+
+
+def test_garments_are_classified_by_the_shipped_extractor():
+    reference = load("stacked_digits:fashion_mnist_10k", max_images=60)
+    evaluator = Evaluator(reference, "modes", num_fake=60, floor=False)
+    got = evaluator.evaluate(reference.images)
+    known = len(np.unique(reference.labels))
+    assert got.scores["modes"] == pytest.approx(known, abs=3)
+    reference.name = "stacked_digits:mnist"
+    with pytest.raises(ValueError, match="need a classifier"):
+        Evaluator(reference, "modes", num_fake=60)
+
+
+def test_floor_that_cannot_be_is_said():
+    images = draw(4, 0)
+    reference = load((images, np.array([0, 0, 1, 1])))
+    fakes = [(draw(10, 1), np.arange(10) % 2)]
+    got = evaluate_images(fakes, reference, "intra_class", extractor(), 10)
+    assert got.floor == {}
+    assert "class" in got.floor_protocol["unavailable"]
+    assert got.scores["intra_class_frechet[quarters]"] > 0
+
+
+def test_names_are_known_without_tensorflow():
+    code = (
+        "import sys, keras_ganmix.metrics.evaluation;"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    root = pathlib.Path(keras_ganmix.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
 
 
 def test_file_and_table(tmp_path):

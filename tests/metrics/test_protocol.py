@@ -53,7 +53,7 @@ def test_seed_and_packages_do_not_forbid_a_comparison():
 
 
 def test_round_trip_and_mapping():
-    one = protocol(settings={"k": 3})
+    one = protocol(packages={"keras": "3"})
     again = Protocol.from_dict(json.loads(json.dumps(one.to_dict())))
     assert again == one
     assert dict(one) == one.to_dict()

@@ -2,6 +2,7 @@
 
 import importlib
 
+from keras_ganmix.metrics.hashes import check_hash
 from keras_ganmix.utils.names import unknown
 
 NAMES = ("fashion", "squeezenet", "inception")
@@ -28,12 +29,12 @@ def get_extractor(extractor, path=None, expected_hash=None):
     if not isinstance(extractor, str):
         base = importlib.import_module(f"{__name__}.base")
         if isinstance(extractor, base.Extractor):
-            base.check_hash(extractor.weight_hash, expected_hash, "extractor")
+            check_hash(extractor.weight_hash, expected_hash, "extractor")
             return extractor
         made = importlib.import_module(f"{__name__}.keras_model").from_keras(
             extractor
         )
-        base.check_hash(made.weight_hash, expected_hash, "extractor")
+        check_hash(made.weight_hash, expected_hash, "extractor")
         return made
     if extractor not in NAMES:
         raise ValueError(unknown("extractor", extractor, NAMES))

@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from keras_ganmix.metrics.extractors.base import (
-    Extractor,
+from keras_ganmix.metrics.extractors.base import Extractor
+from keras_ganmix.metrics.frechet import FeatureStatistics
+from keras_ganmix.metrics.hashes import (
     check_hash,
     hash_arrays,
 )
-from keras_ganmix.metrics.frechet import FeatureStatistics
 from keras_ganmix.metrics.reference import ReferenceStatistics
 
 INPUT_SHAPE = (28, 28, 1)

@@ -19,12 +19,12 @@ import zlib
 
 import tensorflow as tf
 
-from keras_ganmix.metrics.extractors.base import (
-    Extractor,
+from keras_ganmix.metrics.extractors.base import Extractor
+from keras_ganmix.metrics.files import atomic_write, cache_folder
+from keras_ganmix.metrics.hashes import (
     check_hash,
     hash_file,
 )
-from keras_ganmix.metrics.files import atomic_write, cache_folder
 
 HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"
 _QUERY = "?tf-hub-format=compressed"

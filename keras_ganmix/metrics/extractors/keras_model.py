@@ -3,7 +3,10 @@
 import keras
 import tensorflow as tf
 
-from keras_ganmix.metrics.extractors.base import Extractor, hash_arrays
+from keras_ganmix.metrics.extractors.base import Extractor
+from keras_ganmix.metrics.hashes import (
+    hash_arrays,
+)
 
 
 def from_keras(

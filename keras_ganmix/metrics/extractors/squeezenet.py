@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from keras_ganmix.metrics.extractors.base import (
-    Extractor,
+from keras_ganmix.metrics.extractors.base import Extractor
+from keras_ganmix.metrics.hashes import (
     check_hash,
     hash_file,
 )

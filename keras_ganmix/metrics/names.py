@@ -1,0 +1,45 @@
+"""Metrics by name, and the scores that each gives. Imports nothing heavy."""
+
+from keras_ganmix.utils.names import unknown
+
+#: From metric to its scores, without the extractor's name in brackets.
+METRICS = {
+    "classifier_score": ("classifier_score", "classifier_score_stddev"),
+    "frechet": ("frechet",),
+    "intra_class": ("intra_class_frechet",),
+    "kernel": ("kernel", "kernel_error"),
+    "layers": ("frechet_early", "frechet"),
+    "modes": ("modes", "high_quality", "reverse_kl", "mode_kl"),
+    "prdc": ("precision", "recall", "density", "coverage"),
+    "sliced_wasserstein": ("sliced_wasserstein",),
+    "spectra": (
+        "spectrum_decibels",
+        "spectrum_decibels_low",
+        "spectrum_decibels_high",
+    ),
+}
+
+#: Metrics for points; all but `modes` are for images too.
+POINT_METRICS = ("modes", "sliced_wasserstein")
+
+
+def scores_of(metrics):
+    """Names of the scores that metrics give, each once, in their order."""
+    return list(dict.fromkeys(name for m in metrics for name in METRICS[m]))
+
+
+def check_watch(watch, metrics):
+    """Refuses a score that none of the metrics gives.
+
+    Args:
+        watch: name of a score, with or without the extractor in brackets.
+        metrics: names from `METRICS`.
+
+    Raises:
+        ValueError: if there is no such score; near ones are listed.
+    """
+    allowed = scores_of(metrics)
+    stem = watch.partition("[")[0]
+    levels = stem.startswith("sliced_wasserstein_")
+    if stem not in allowed and not (levels and "sliced_wasserstein" in allowed):
+        raise ValueError(unknown("score", watch, allowed))
