@@ -37,7 +37,7 @@ METHODS = {
     ),
     "GDPP": (
         lambda weight: [kgm.regularizers.GDPP(weight=weight)],
-        [0.001, 0.01, 0.1],
+        [0.001, 0.01, 0.1, 1.0],
     ),
 }
 
@@ -90,6 +90,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=["ring", "grid"])
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--weights", nargs="+", type=float)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--scored", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
@@ -100,7 +101,7 @@ def main():
         mixture = getattr(modes, name)()
         for method in arguments.methods:
             make, weights = METHODS[method]
-            for weight in weights:
+            for weight in arguments.weights or weights:
                 scores = np.concatenate(
                     [
                         train(mixture, make(weight), seed, arguments)

@@ -5,6 +5,11 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ganmix.losses import Wasserstein
+from keras_ganmix.regularizers.arguments import (
+    check_number,
+    is_integer,
+    is_positive,
+)
 from keras_ganmix.regularizers.diff_augment import POLICY, DiffAugment
 
 
@@ -61,28 +66,20 @@ class AdaptiveAugment(DiffAugment):
         name=None,
     ):
         super().__init__(policy, name)
-        integer = isinstance(interval, int) and not isinstance(interval, bool)
         for argument, value, is_allowed, allowed in (
-            ("target", target, 0 < target < 1, "a number in (0, 1)"),
-            ("speed", speed, 0 < speed < float("inf"), "a number above 0"),
-            (
-                "interval",
-                interval,
-                integer and interval >= 1,
-                "an integer of at least 1",
-            ),
+            ("target", target, lambda r: 0 < r < 1, "a number in (0, 1)"),
+            ("speed", speed, is_positive, "a number above 0"),
+            ("interval", interval, is_integer(1), "an integer of at least 1"),
             (
                 "initial_probability",
                 initial_probability,
-                0 <= initial_probability <= 1,
+                lambda p: 0 <= p <= 1,
                 "a number in [0, 1]",
             ),
         ):
-            if not is_allowed:
-                raise ValueError(
-                    f"AdaptiveAugment.{argument}: {value!r} is not allowed; "
-                    f"give {allowed}."
-                )
+            check_number(
+                f"AdaptiveAugment.{argument}", value, is_allowed, allowed
+            )
         self.target = target
         self.speed = speed
         self.interval = interval

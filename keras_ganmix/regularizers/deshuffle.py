@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_ganmix.ops.permutations import SELECTIONS, permutation_table
 from keras_ganmix.ops.tiles import shuffle_tiles
+from keras_ganmix.regularizers.arguments import check_number, is_integer
 from keras_ganmix.regularizers.self_supervision import SelfSupervision
 
 
@@ -75,12 +76,12 @@ class Deshuffle(SelfSupervision):
         )
         self._one_of("selection", selection, SELECTIONS)
         for argument, value in (("grid", grid), ("permutations", permutations)):
-            is_integer = isinstance(value, int) and not isinstance(value, bool)
-            if not is_integer or value < 2:
-                raise ValueError(
-                    f"Deshuffle.{argument}: {value!r} is not allowed; give an "
-                    "integer of at least 2."
-                )
+            check_number(
+                f"Deshuffle.{argument}",
+                value,
+                is_integer(2),
+                "an integer of at least 2",
+            )
         self.grid = grid
         self.permutations = permutations
         self.selection = selection

@@ -49,13 +49,15 @@ class DiffAugment(Regularizer):
 
     def __init__(self, policy=POLICY, name=None):
         super().__init__(name=name)
-        policy = (policy,) if isinstance(policy, str) else tuple(policy)
         who = type(self).__name__
-        if not policy:
+        if isinstance(policy, str):
+            policy = (policy,)
+        if not isinstance(policy, (list, tuple)) or not policy:
             raise ValueError(
-                f"{who}.policy: it is empty; name at least one of "
-                f"{', '.join(sorted(POLICIES))}, or leave {who} out."
+                f"{who}.policy: {policy!r} is not allowed; name at least one "
+                f"of {', '.join(sorted(POLICIES))}."
             )
+        policy = tuple(policy)
         for augmentation in policy:
             if augmentation not in POLICIES:
                 raise ValueError(

@@ -3,6 +3,7 @@
 import keras
 
 from keras_ganmix.ops.similarity import WEIGHTINGS, diversity_penalty
+from keras_ganmix.regularizers.arguments import check_number, is_positive
 from keras_ganmix.regularizers.diversity import (
     Diversity,
     check_features,
@@ -34,8 +35,8 @@ class DiversityPenalty(Diversity):
 
     References:
 
-    - [Pei et al. 2021, Alleviating Mode Collapse in GAN via Pluggable
-      Diversity Penalty Module](https://arxiv.org/abs/2108.02353)
+    - [Pei et al. 2021, Alleviating Mode Collapse in GAN via Diversity Penalty
+      Module](https://arxiv.org/abs/2108.02353)
 
     Args:
         scale: s, the steepness of the sigmoid, above 0.
@@ -73,11 +74,9 @@ class DiversityPenalty(Diversity):
         name=None,
     ):
         super().__init__(weight, name)
-        if not 0 < scale < float("inf"):
-            raise ValueError(
-                f"DiversityPenalty.scale: {scale!r} is not allowed; give a "
-                "number above 0."
-            )
+        check_number(
+            "DiversityPenalty.scale", scale, is_positive, "a number above 0"
+        )
         if latent_weighting not in WEIGHTINGS:
             raise ValueError(
                 unknown(
@@ -86,11 +85,12 @@ class DiversityPenalty(Diversity):
                     WEIGHTINGS,
                 )
             )
-        if not -1 <= threshold <= 1:
-            raise ValueError(
-                f"DiversityPenalty.threshold: {threshold!r} is not allowed; "
-                "give a cosine, in [-1, 1]."
-            )
+        check_number(
+            "DiversityPenalty.threshold",
+            threshold,
+            lambda cosine: -1 <= cosine <= 1,
+            "a cosine, in [-1, 1]",
+        )
         check_features(self, features)
         self.scale = scale
         self.latent_weighting = latent_weighting

@@ -3,6 +3,7 @@
 import keras
 
 from keras_ganmix.ops.similarity import gdpp_terms
+from keras_ganmix.regularizers.arguments import check_number
 from keras_ganmix.regularizers.diversity import (
     Diversity,
     check_features,
@@ -61,11 +62,12 @@ class GDPP(Diversity):
         name=None,
     ):
         super().__init__(weight, name)
-        if not 0 <= magnitude_weight < float("inf"):
-            raise ValueError(
-                f"GDPP.magnitude_weight: {magnitude_weight!r} is not allowed; "
-                "give a number of at least 0."
-            )
+        check_number(
+            "GDPP.magnitude_weight",
+            magnitude_weight,
+            lambda weight: 0 <= weight < float("inf"),
+            "a number of at least 0",
+        )
         check_features(self, features)
         self.magnitude_weight = magnitude_weight
         self.signed = signed

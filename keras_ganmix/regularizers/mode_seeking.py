@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ganmix.ops.similarity import mode_seeking_loss
+from keras_ganmix.regularizers.arguments import check_number, is_positive
 from keras_ganmix.regularizers.diversity import Diversity
 
 
@@ -43,11 +44,9 @@ class ModeSeeking(Diversity):
 
     def __init__(self, weight=1.0, epsilon=1e-5, name=None):
         super().__init__(weight, name)
-        if not 0 < epsilon < float("inf"):
-            raise ValueError(
-                f"ModeSeeking.epsilon: {epsilon!r} is not allowed; give a "
-                "number above 0."
-            )
+        check_number(
+            "ModeSeeking.epsilon", epsilon, is_positive, "a number above 0"
+        )
         self.epsilon = epsilon
 
     def penalty(self, context):

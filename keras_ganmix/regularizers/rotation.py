@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_ganmix.ops.transforms import rotate90
+from keras_ganmix.regularizers.arguments import check_number
 from keras_ganmix.regularizers.self_supervision import SelfSupervision
 
 
@@ -69,12 +70,12 @@ class Rotation(SelfSupervision):
             spectral_norm,
             name,
         )
-        if fraction is not None and not (
-            isinstance(fraction, (int, float)) and 0 < fraction <= 1
-        ):
-            raise ValueError(
-                f"Rotation.fraction: {fraction!r} is not allowed; give a "
-                "number in (0, 1], or None to rotate each image once."
+        if fraction is not None:
+            check_number(
+                "Rotation.fraction",
+                fraction,
+                lambda share: 0 < share <= 1,
+                "a number in (0, 1], or None to rotate each image once",
             )
         self.fraction = fraction
 

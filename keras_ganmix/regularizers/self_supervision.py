@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ganmix.networks.spectral_norm import SpectralNormalization
-from keras_ganmix.regularizers.base import Regularizer
+from keras_ganmix.regularizers.base import Regularizer, Weight
 from keras_ganmix.utils.names import unknown
 
 POOLINGS = ("average", "flatten")
@@ -62,7 +62,12 @@ class SelfSupervision(Regularizer):
         spectral_norm=False,
         name=None,
     ):
-        super().__init__(discriminator_weight, generator_weight, name)
+        who = type(self).__name__
+        super().__init__(
+            Weight.get(discriminator_weight, f"{who}.discriminator_weight"),
+            Weight.get(generator_weight, f"{who}.generator_weight"),
+            name,
+        )
         self._one_of("where", where, PLACES)
         self._one_of("pooling", pooling, POOLINGS)
         self.where = where

@@ -137,6 +137,7 @@ def test_configuration_round_trip():
     ("arguments", "message"),
     [
         ({"target": 1.0}, r"target: 1\.0 .*\(0, 1\)"),
+        ({"target": "0.6"}, r"target: '0\.6' .*\(0, 1\)"),
         ({"speed": 0}, r"speed: 0 .*above 0"),
         ({"interval": 0}, r"interval: 0 .*at least 1"),
         ({"interval": 1.5}, r"interval: 1\.5 .*integer"),

@@ -104,8 +104,9 @@ def test_configuration_round_trip():
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r"policy 'colour'.*'color'"):
         DiffAugment(("colour",))
-    with pytest.raises(ValueError, match=r"policy: it is empty"):
-        DiffAugment(())
+    for policy in ((), None, 5):
+        with pytest.raises(ValueError, match=r"policy: .* at least one of"):
+            DiffAugment(policy)
     with pytest.raises(ValueError, match=r"images of shape .*\(2,\)"):
         DiffAugment().build((2,))
     with pytest.raises(ValueError, match=r"square images.* 8 x 12"):

@@ -59,7 +59,7 @@ def test_shares_of_replicas_make_the_share_of_all(fraction):
     )
 
 
-@pytest.mark.parametrize("fraction", [0, -0.5, 1.01, "half"])
+@pytest.mark.parametrize("fraction", [0, -0.5, 1.01, True, "half"])
 def test_bad_fraction(fraction):
     with pytest.raises(ValueError, match=r"Rotation\.fraction: .*\(0, 1\]"):
         Rotation(fraction=fraction)

@@ -225,7 +225,7 @@ def test_configuration_round_trip(tiny, task):
     [
         ({"where": "pipelin"}, "where 'pipelin'.*'pipeline'"),
         ({"pooling": "avg"}, "Rotation.pooling 'avg'.*average, flatten"),
-        ({"generator_weight": -1}, "generator_weight: -1"),
+        ({"generator_weight": -1}, r"Rotation\.generator_weight: -1"),
     ],
 )
 def test_bad_arguments(arguments, message):
