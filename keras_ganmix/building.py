@@ -6,10 +6,11 @@ import keras
 import tensorflow as tf
 
 from keras_ganmix import data, networks, regularizers
-from keras_ganmix.callbacks import LinearDecay, Samples
-from keras_ganmix.callbacks.coverage import ModeCoverage
+from keras_ganmix.callbacks import Evaluate, LinearDecay, Samples
 from keras_ganmix.data.source import require_labels
 from keras_ganmix.gan import GAN
+from keras_ganmix.held_out import held_out_arguments, open_held_out
+from keras_ganmix.metrics import Evaluator
 from keras_ganmix.recipes.networks import builder_arguments
 from keras_ganmix.state import read_note, variables_of
 
@@ -191,19 +192,44 @@ def build_samples(recipe, source, folder, writer=None):
     ]
 
 
-def build_scores(recipe, folder, writer=None):
-    """Returns the callbacks that score samples, at most one."""
+def build_scores(recipe, source, folder):
+    """Returns the callbacks that score samples, at most one.
+
+    Every run is scored with the same latents, whatever its seed.
+
+    Raises:
+        ValueError: if there are no held-out data, or the metrics do not fit.
+    """
     section = recipe.evaluate
     if section is None:
         return []
-    return [
-        ModeCoverage(
+    try:
+        reference = open_held_out(
             recipe.data.source,
+            section.split,
+            section.metrics,
+            section.extractor,
+            **held_out_arguments(recipe.data, source.image_shape),
+        )
+        evaluator = Evaluator(
+            reference,
+            section.metrics,
+            section.extractor,
+            num_fake=section.num_fake,
+            floor_source=None if section.split == source.split else source,
+        )
+    except ValueError as error:
+        raise ValueError(f"evaluate.{error}") from error
+    return [
+        Evaluate(
+            evaluator,
+            section.every,
             folder.scores,
-            every=section.every,
-            count=section.num_fake,
-            seed=recipe.train.seed,
-            writer=writer,
+            watch=section.watch,
+            best=folder.best,
+            patience=section.patience,
+            max_share=section.max_share,
+            on_collapse=section.on_collapse,
         )
     ]
 

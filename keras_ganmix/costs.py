@@ -95,7 +95,8 @@ def disk(recipe, gan):
     steps = recipe.train.steps
     variables = {id(v): v for v in [*gan.weights, *_slots(gan)]}
     state = sum(_size(v) for v in variables.values())
-    total = state * (recipe.checkpoint.keep + _CHECKPOINT_COPIES)
+    kept = recipe.checkpoint.keep + (recipe.evaluate is not None)
+    total = state * (kept + _CHECKPOINT_COPIES)
     total += steps // recipe.train.log_every * _BYTES_PER_LOG_LINE
     if recipe.samples is not None:
         pixels = max(int(np.prod(gan.image_shape[:2])), 48 * 48)

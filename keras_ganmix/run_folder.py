@@ -1,8 +1,9 @@
 """The folder of a run: where it is, and whether a run may go on in it.
 
 ```
-recipe.yaml  metrics.jsonl  scores.jsonl  summary.json  progress.gif
-samples/step-0001000.png    checkpoints/  tensorboard/
+recipe.yaml  metrics.jsonl  scores.jsonl  scores_protocol.json  summary.json
+progress.gif  samples/step-0001000.png  checkpoints/  checkpoints/best/
+tensorboard/
 ```
 
 Imports no TensorFlow, so that a wrong folder is refused at once.
@@ -50,6 +51,7 @@ class RunFolder:
         self.progress = self.path / "progress.gif"
         self.samples = self.path / "samples"
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best"
         self.tensorboard = self.path / "tensorboard"
 
     def has_checkpoint(self):

@@ -56,6 +56,10 @@ class Run:
             self.first = self._checkpoint.restore(gan)
         self._dataset = building.build_dataset(recipe, source, gan)
         check_data(gan, self._dataset)
+        self._scores = building.build_scores(recipe, source, folder)
+        if resumes:
+            for scores in self._scores:
+                scores.look_back(gan)
         self._last = {}
         self._seconds = 0.0
 
@@ -65,8 +69,13 @@ class Run:
         return int(self.gan.step.numpy())
 
     @property
+    def ended(self):
+        """Why its scores ended the run before its last step, or `None`."""
+        return next((s.ended for s in self._scores), None)
+
+    @property
     def is_done(self):
-        return self.step >= self.recipe.train.steps
+        return self.step >= self.recipe.train.steps or self.ended is not None
 
     def train(self, file=None):
         """Trains to the last step of the recipe, or until a signal comes.
@@ -101,8 +110,9 @@ class Run:
             images = recipe.data.batch_size * recipe.train.discriminator_steps
             callbacks.append(Progress(log, recipe.train.steps, images, file))
         callbacks += building.build_samples(recipe, self.source, folder, writer)
-        callbacks += building.build_scores(recipe, folder, writer)
-        return [*callbacks, self.signal, self._checkpoint]
+        for scores in self._scores:
+            scores.writer = writer
+        return [*callbacks, *self._scores, self.signal, self._checkpoint]
 
     def _keep(self, step, values):
         self._last = {"step": step, **values}
@@ -122,6 +132,17 @@ class Run:
                 "seconds": round(self._seconds, 1),
                 "steps_per_second": round(made / max(self._seconds, 1e-9), 3),
                 "last_log": self._last,
+                "ended": self.ended,
+                "evaluation": [
+                    {
+                        "seconds": round(scores.seconds, 1),
+                        "share": round(
+                            scores.seconds / max(self._seconds, 1e-9), 4
+                        ),
+                        "skipped": scores.skipped,
+                    }
+                    for scores in self._scores
+                ],
                 "data": {
                     "source": self.source.name,
                     "split": self.source.split,

@@ -180,7 +180,8 @@ def _train(recipe, options):
             building.start_from(gan, origin)
         run = Run(recipe, source, gan, folder, resumes)
     if run.is_done:
-        say(f"run: {folder.path} is done already, at step {run.step}")
+        why = f": {run.ended}" if run.ended else ""
+        say(f"run: {folder.path} is done already, at step {run.step}{why}")
         return cli.DONE
 
     folder.make(recipe)
@@ -203,6 +204,8 @@ def _train(recipe, options):
         say(f"run: saved at step {run.step}; start it again to go on")
         return cli.STOPPED + run.signal.received
     run.summarize("done")
+    if run.ended:
+        say(f"run: ended at step {run.step}: {run.ended}")
     where = folder.path if recipe.samples is None else folder.samples
     say(f"run: done; look into {where}")
     return cli.DONE

@@ -1,7 +1,8 @@
-"""Callbacks for `model.fit()`: pictures, curves, schedules, checkpoints."""
+"""Callbacks for `model.fit()`: pictures, scores, schedules, checkpoints."""
 
 from keras_ganmix.callbacks.base import StepCallback
 from keras_ganmix.callbacks.checkpoint import Checkpoint
+from keras_ganmix.callbacks.evaluate import Evaluate
 from keras_ganmix.callbacks.interrupt import StopOnSignal
 from keras_ganmix.callbacks.logs import MetricsLog, NotFiniteError
 from keras_ganmix.callbacks.progress import Progress
@@ -10,6 +11,7 @@ from keras_ganmix.callbacks.schedules import LinearDecay
 
 __all__ = [
     "Checkpoint",
+    "Evaluate",
     "LinearDecay",
     "MetricsLog",
     "NotFiniteError",

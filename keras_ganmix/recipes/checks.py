@@ -1,5 +1,6 @@
 """Combinations of sections that cannot work, found before any run."""
 
+from keras_ganmix.metrics.names import METRICS, POINT_METRICS, check_watch
 from keras_ganmix.networks.checks import SIZES
 
 POINT_SOURCES = ("ring", "grid")
@@ -26,6 +27,7 @@ def problems(recipe):
         *_networks(recipe),
         *_regularizers(recipe),
         *_training(recipe),
+        *_evaluation(recipe),
     ]
 
 
@@ -146,10 +148,30 @@ def _training(recipe):
                 "optimizer.schedule.start",
                 f"got {schedule.start}; allowed: integer below the end ({end})",
             )
-    source = recipe.data.source
-    if recipe.evaluate is not None and source not in POINT_SOURCES:
-        yield (
-            "evaluate",
-            f"modes are defined for {' and '.join(POINT_SOURCES)}, not for "
-            f"{source!r}; allowed: null",
-        )
+
+
+def _evaluation(recipe):
+    section, source = recipe.evaluate, recipe.data.source
+    if section is None:
+        return
+    allowed = [*METRICS]
+    if source in POINT_SOURCES:
+        allowed = list(POINT_METRICS)
+    elif not source.startswith("stacked_digits"):
+        allowed.remove("modes")
+    if "intra_class" in allowed and not recipe.generator.conditional:
+        allowed.remove("intra_class")
+    for index, metric in enumerate(section.metrics):
+        if metric not in allowed:
+            kind = "conditional " * recipe.generator.conditional
+            yield (
+                f"evaluate.metrics.{index}",
+                f"got {metric!r} for a {kind}generator of {source!r}; "
+                f"allowed: {', '.join(allowed)}",
+            )
+    if section.watch is not None:
+        try:
+            check_watch(section.watch, section.metrics)
+        except ValueError as error:
+            message = str(error).replace("Unknown", "unknown", 1)
+            yield "evaluate.watch", message

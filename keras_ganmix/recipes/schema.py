@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from keras_ganmix.data import sources
+from keras_ganmix.metrics.names import METRICS
 from keras_ganmix.recipes import checks
 from keras_ganmix.recipes.fields import (
     NAME,
@@ -114,12 +115,26 @@ class Checkpoint(Section):
     keep: PositiveInt = 2
 
 
+MetricList = Annotated[list[Literal[tuple(METRICS)]], Field(min_length=1)]
+
+
 class Evaluate(Section):
-    """Scores during the run: how many modes of toy data are found."""
+    """Scores of fixed latents during the run.
+
+    The best checkpoint by the score `watch`, by default the first one, is
+    kept. Evaluations that would take more than `max_share` of the wall time
+    are skipped; `patience` and `on_collapse` can end the run.
+    """
 
     every: PositiveInt = 1000
-    num_fake: PositiveInt = 2500
-    metrics: Annotated[list[Literal["modes"]], Field(min_length=1)] = ["modes"]  # noqa: RUF012
+    num_fake: Annotated[int, Field(ge=2)] = 2048
+    metrics: MetricList = ["frechet"]  # noqa: RUF012
+    extractor: Literal["auto", "fashion", "squeezenet", "inception"] = "auto"
+    split: Annotated[str, Field(min_length=1)] = "test"
+    watch: str | None = None
+    patience: PositiveInt | None = None
+    max_share: Annotated[float, Field(gt=0, le=1)] | None = 0.1
+    on_collapse: Literal["warn", "stop"] = "warn"
 
 
 class Recipe(Section):
