@@ -35,10 +35,10 @@ class DAG(Regularizer):
     i-th generated image share their draw. The transformed images are not
     augmented.
 
-    The weights 0.2, the order of the transforms and the heads are those of the
-    released code; the authors' runs on few data use 1.0. Our reading: class
-    vectors belong to these heads, they are not those of the discriminator's
-    own. To give the heads what the last layer of the discriminator sees, cut
+    The weights 0.2 and the order of the transforms are those of the released
+    code; the authors' runs on few data use 1.0. Our reading: the class vectors
+    belong to these heads, they are not those of the discriminator's own head.
+    To give the heads just what the last layer of the discriminator sees, cut
     there, for example with `GAN(feature_layer="flatten")`.
 
     Costs K - 1 further trunk passes of the reals and the fakes (K if

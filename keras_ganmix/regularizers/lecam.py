@@ -23,9 +23,9 @@ class LeCam(Regularizer):
                                    + E relu(a_r - D(G(z)))^2)
 
     `"paper"` is the paper's equation; the released code has the rectified one,
-    which leaves alone what is on the wrong side already. Weight and decay are
-    those of the released CIFAR-10 runs with 10 % of the data, which use a
-    hinge loss.
+    which leaves alone what is on the wrong side already. The weight is that of
+    the released run on 10 % of CIFAR-10 (a BigGAN with the hinge loss), the
+    decay the default of that code.
 
     As in the released code, up to step `start` the averages are the latest
     logits' means and there is no term; so there is none in the very first

@@ -40,7 +40,7 @@ class R1(Regularizer):
     gamma = 10. D(x) is the logit; the gradient of a logit is that of its own
     image only if the discriminator does not couple the images of a batch, as
     batch normalisation does. Augmentation is part of D: the gradient is taken
-    at the image before it (Karras et al. 2020 on ADA).
+    at the image before it, as in the released code of ADA.
 
     Costs no pass of the trunk but the gradient of one and the gradient of that;
     `weight=Weight(5.0, every=16)` pays this in every 16th step only, there with
@@ -48,7 +48,7 @@ class R1(Regularizer):
 
     References:
 
-    - [Mescheder et al. 2018](https://arxiv.org/abs/1801.04406), equation 9
+    - [Mescheder et al. 2018](https://arxiv.org/abs/1801.04406), section 4.1
     - [Karras et al. 2020](https://arxiv.org/abs/1912.04958), appendix B, on
       lazy regularization
 
@@ -94,7 +94,7 @@ class R2(Regularizer):
 
     References:
 
-    - [Mescheder et al. 2018](https://arxiv.org/abs/1801.04406), equation 10
+    - [Mescheder et al. 2018](https://arxiv.org/abs/1801.04406), section 4.1
 
     Args:
         weight: gamma / 2; a number, a `Weight` or the dictionary of one's
