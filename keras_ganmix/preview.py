@@ -1,0 +1,129 @@
+"""Shows what regularizers do to images: `python -m keras_ganmix.preview -h`."""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from keras_ganmix import recipes
+from keras_ganmix.recipes.source import open_source
+from keras_ganmix.run_folder import RunFolder
+from keras_ganmix.utils import cli
+
+SUMMARY = """
+Draw what each regularizer of a recipe does to its images.
+
+  python -m keras_ganmix.preview --recipe quickstart \\
+      --set regularizers.0=SampleMixing --out preview.png
+  python -m keras_ganmix.preview --run_dir runs/quickstart \\
+      --set regularizers.0=R1
+
+The pictures are made with the functions and the random numbers of the next
+training step. Nothing is trained: without --run_dir the networks are
+untrained, and other real images stand in for fakes.
+
+Exit codes: 0 done, 2 bad input.
+"""
+
+WORDS = {
+    "recipe": "NAME|FILE",
+    "set": "PATH=VALUE",
+    "run_dir": "RUN",
+    "out": "FILE",
+}
+
+
+def _flags():
+    options = cli.new_flags()
+    flags.DEFINE_string(
+        "recipe",
+        None,
+        "Name of a recipe that comes with the package, a recipe file, or the "
+        "folder of a run. Default: the recipe of --run_dir.",
+        flag_values=options,
+    )
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "Change the recipe; may be repeated, as for the train command: "
+        "--set regularizers.0=R1 --set regularizers.0.weight=2.",
+        flag_values=options,
+    )
+    flags.DEFINE_string(
+        "run_dir",
+        None,
+        "Folder of a run whose trained networks are used. Its regularizers "
+        "may be others.",
+        flag_values=options,
+    )
+    flags.DEFINE_string(
+        "out", "preview.png", "PNG file to write.", flag_values=options
+    )
+    return options
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    options = _flags()
+    try:
+        cli.parse(options, sys.argv if argv is None else argv)
+        if options.help:
+            print(cli.help_text(options, SUMMARY, WORDS))
+            return cli.DONE
+        return _preview(options)
+    except (recipes.RecipeError, cli.UsageError) as error:
+        cli.complain(error)
+        return cli.BAD_INPUT
+    except KeyboardInterrupt:
+        return cli.INTERRUPTED
+
+
+def _preview(options):
+    run = _run(options.run_dir)
+    out = _out(options.out)
+    recipe = _load_recipe(options)
+    with cli.bad_input():
+        source = open_source(recipe)
+
+    with cli.without_startup_noise():
+        from keras_ganmix import building, previews
+        from keras_ganmix.utils.panels import draw
+        from keras_ganmix.utils.pictures import write_png
+
+        building.start_devices()
+    with cli.bad_input():
+        building.set_up(recipe)
+        panels = previews.panels(recipe, source, run)
+        write_png(out, draw(panels))
+    print(f"preview: {', '.join(panel.title for panel in panels)}: {out}")
+    return cli.DONE
+
+
+def _run(path):
+    if path is None:
+        return None
+    run = RunFolder(path)
+    if not run.has_checkpoint():
+        raise cli.UsageError(f"--run_dir {path}: holds no checkpoint of a run")
+    return run
+
+
+def _out(path):
+    out = Path(path)
+    if out.suffix.lower() != ".png" or out.is_dir():
+        raise cli.UsageError(f"--out {path}: give the name of a .png file")
+    return out
+
+
+def _load_recipe(options):
+    name = options.recipe or options.run_dir
+    if name is None:
+        raise cli.UsageError(
+            "--recipe: missing; allowed: a recipe file, or one of "
+            f"{', '.join(recipes.names())}"
+        )
+    return recipes.load(name, list(options.set))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The next discriminator step of a GAN, to be looked at."""
+
+from keras_ganmix import building
+from keras_ganmix.ops.random import Draws
+from keras_ganmix.state import CheckpointError, RunState
+
+
+class Scene:
+    """The next discriminator step of a GAN.
+
+    Args:
+        gan: compiled `GAN`.
+        dataset: what it is trained on, from the GAN's step on.
+        step: number of steps that its networks were trained, or `None` for
+            untrained ones.
+
+    Attributes:
+        gan: the `GAN`.
+        context: the `Context` of the step. Without a trained generator, its
+            fakes are real images of another batch.
+        made: the same with images of the generator, trained or not.
+        fake: label of the fakes of `context`.
+        fakes: words that say what the fakes of `context` are.
+        generator: words for the generator of `made`.
+    """
+
+    def __init__(self, gan, dataset, step=None):
+        self.gan = gan
+        batch, others = (gan._deal(data)[0] for data in dataset.take(2))
+        images, labels, prepared = batch
+        draws = gan._draws("discriminator.0")
+        latents = gan._draw_latents(images, draws)
+
+        def context(fakes, latents):
+            return gan._context(
+                gan._samples("real", images, labels, None, draws, prepared),
+                gan._samples("fake", fakes, labels, latents, draws),
+                draws,
+            )
+
+        self.made = context(gan._generate(latents, labels), latents)
+        self.generator = (
+            "untrained generator" if step is None else f"generator, step {step}"
+        )
+        if step is None:
+            self.context = context(others[0], None)
+            self.fake = "stand-in\nfor a fake"
+            self.fakes = "Stand-ins for fakes: other real images."
+        else:
+            self.context = self.made
+            self.fake = "fake"
+            self.fakes = f"Fakes: {self.generator}."
+
+    def draws(self, offset):
+        """Draws of the discriminator, some steps after the next."""
+        step = self.gan.step.value + offset
+        return Draws(self.gan.seed, step).scope("discriminator.0")
+
+
+def restore(gan, run):
+    """Loads the newest checkpoint of a run.
+
+    That of a run with other regularizers serves too, if the networks fit.
+
+    Args:
+        gan: compiled `GAN`.
+        run: `RunFolder` of a run that has a checkpoint.
+
+    Returns:
+        The step at which it was saved.
+
+    Raises:
+        ValueError: if the networks differ.
+    """
+    state = RunState(gan, run.checkpoints)
+    try:
+        state.restore()
+    except CheckpointError:
+        try:
+            building.start_from(gan, run)
+        except ValueError as error:
+            message = str(error).replace("--init_from", "--run_dir")
+            raise ValueError(message) from error
+    return int(state.latest.rpartition("-")[2])
