@@ -47,6 +47,7 @@ class RunFolder:
         self.recipe = self.path / "recipe.yaml"
         self.metrics = self.path / "metrics.jsonl"
         self.scores = self.path / "scores.jsonl"
+        self.evaluation = self.path / "scores.json"
         self.summary = self.path / "summary.json"
         self.progress = self.path / "progress.gif"
         self.samples = self.path / "samples"

@@ -173,7 +173,7 @@ def _train(recipe, options):
         from keras_ganmix.running import FAILURES, Run
 
         building.start_devices()
-    with cli.bad_input():
+    with cli.bad_input(), cli.plain_warnings():
         building.set_up(recipe)
         gan = building.build_gan(recipe, source)
         if origin is not None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_ganmix.metrics.checks import check_count
 from keras_ganmix.metrics.images import quantise
-from keras_ganmix.metrics.protocol import Protocol, package_versions
+from keras_ganmix.metrics.protocol import Protocol
 from keras_ganmix.metrics.reference import (
     ReferenceStatistics,
     cached_statistics,
@@ -143,28 +143,13 @@ class Evaluator:
 
     def protocol(self, ema=None):
         """The `Protocol` of scores from this evaluator."""
-        about = {}
-        if self.extractor is not None:
-            described = self.extractor.describe()
-            about = {
-                "extractor": described["name"],
-                "extractor_hash": described["weight_hash"],
-                "extractor_input": described["input_shape"],
-                "resize": described["resize"],
-                "preprocessing": described["preprocessing"],
-            }
-        return Protocol(
-            source=self.reference.name,
-            split=self.reference.split,
-            fingerprint=self.reference.fingerprint(),
-            image_shape=list(self.reference.image_shape),
+        return Protocol.of(
+            self.reference,
+            self.extractor,
             num_real=self.num_real,
             num_fake=self.num_fake,
-            quantised=not self.reference.is_points,
             ema=ema,
             seed=self.seed,
-            packages=package_versions(),
-            **about,
         )
 
     def _set_extractor(self, extractor, path, expected_hash, needs):

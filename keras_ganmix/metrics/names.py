@@ -19,6 +19,17 @@ METRICS = {
     ),
 }
 
+#: Other names that people know; the scores say which network they come from.
+ALIASES = {
+    "fid": "frechet",
+    "kid": "kernel",
+    "inception_score": "classifier_score",
+    "swd": "sliced_wasserstein",
+}
+
+#: Metrics that compare with the training images too, and need them.
+TRAINING_METRICS = ("memorisation", "leak")
+
 #: Metrics for points; all but `modes` are for images too.
 POINT_METRICS = ("modes", "sliced_wasserstein")
 

@@ -64,6 +64,34 @@ class Protocol(Mapping):
     seed: int = 0
     packages: dict = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def of(cls, reference, extractor=None, **fields):
+        """The protocol of scores against a reference, on this machine.
+
+        Args:
+            reference: `data.Source` or `ReferenceStatistics`.
+            extractor: `Extractor`, or `None`.
+            **fields: those that the two do not tell.
+        """
+        if extractor is not None:
+            described = extractor.describe()
+            fields |= {
+                "extractor": described["name"],
+                "extractor_hash": described["weight_hash"],
+                "extractor_input": described["input_shape"],
+                "resize": described["resize"],
+                "preprocessing": described["preprocessing"],
+            }
+        return cls(
+            source=reference.name,
+            split=reference.split,
+            fingerprint=reference.fingerprint(),
+            image_shape=list(reference.image_shape),
+            quantised=not reference.is_points,
+            packages=package_versions(),
+            **fields,
+        )
+
     def __getitem__(self, name):
         if name not in self.__dataclass_fields__:
             raise KeyError(name)

@@ -14,7 +14,7 @@ from keras_ganmix.metrics.modes import (
     mode_coverage,
     triple_coverage,
 )
-from keras_ganmix.metrics.names import POINT_METRICS
+from keras_ganmix.metrics.names import ALIASES, POINT_METRICS
 from keras_ganmix.metrics.prdc import precision_recall_density_coverage
 from keras_ganmix.metrics.protocol import score_name
 from keras_ganmix.metrics.reference import ReferenceStatistics
@@ -201,13 +201,6 @@ SCORERS = {
 EXTRACTOR_NEEDS = frozenset(
     {"statistics", "early", "features", "logits", "classes"}
 )
-# Other names that people know; the Inception names are given by the scores.
-ALIASES = {
-    "fid": "frechet",
-    "kid": "kernel",
-    "inception_score": "classifier_score",
-    "swd": "sliced_wasserstein",
-}
 
 
 def check_metrics(metrics, reference):

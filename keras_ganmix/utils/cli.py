@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import textwrap
+import warnings
 
 from absl import flags
 
@@ -33,12 +34,16 @@ def new_flags():
     return values
 
 
-def parse(values, argv):
+def parse(values, argv, words=False):
     """Reads a command line into `values`.
 
     Args:
         values: the flags, from `new_flags`.
         argv: the command line, the program's name first.
+        words: whether there may be words beside the flags.
+
+    Returns:
+        The list of these words.
 
     Raises:
         UsageError: for unknown flags, bad values and what is no flag.
@@ -50,8 +55,9 @@ def parse(values, argv):
         raise UsageError(unknown("flag", error.flagname, names)) from None
     except flags.Error as error:
         raise UsageError(" ".join(str(error).split())) from None
-    if len(rest) > 1:
+    if len(rest) > 1 and not words:
         raise UsageError(f"unexpected argument {rest[1]!r}; see --help")
+    return rest[1:]
 
 
 def help_text(values, summary, words):
@@ -104,6 +110,18 @@ def bad_input():
         raise
     except (ValueError, OSError) as error:
         raise UsageError(one_line(error)) from error
+
+
+@contextlib.contextmanager
+def plain_warnings():
+    """Prints the warnings of a block as lines, without their place."""
+
+    def show(message, *_args, **_kwargs):
+        print(f"warning: {one_line(message)}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 # What TensorFlow writes when it is loaded: information, and on a machine
