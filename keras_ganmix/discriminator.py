@@ -43,11 +43,17 @@ class DiscriminatorView:
         if is_functional(model):
             self.has_labels = len(model.inputs) > 1
             _check_logits(model.name, model.outputs)
-            cut, self._problem = _find_cut(model, feature_layer)
+            # Cutting rewrites what symbolic tensors know of their origin, and
+            # the model could not be saved any more: cut a second graph of the
+            # same layers.
+            graph = keras.models.clone_model(
+                model, clone_function=lambda layer: layer
+            )
+            cut, self._problem = _find_cut(graph, feature_layer)
             if cut is None and feature_layer is not None:
                 raise ValueError(self._problem)
             if cut is not None:
-                self._split(model, cut)
+                self._split(graph, cut)
         else:
             self.has_labels = bool(getattr(model, "has_labels", False))
             self._problem = (

@@ -257,5 +257,9 @@ class GAN(AdversarialModel):
 
 
 def _gradients(tape, loss, variables):
+    gradients = tape.gradient(loss, variables)
     # A head whose term is off for this side has no gradient.
-    return tape.gradient(loss, variables, unconnected_gradients="zero")
+    return [
+        tf.zeros(v.shape, v.dtype) if g is None else g
+        for g, v in zip(gradients, variables, strict=True)
+    ]

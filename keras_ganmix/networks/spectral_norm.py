@@ -76,7 +76,9 @@ class SpectralNormalization(keras.layers.Wrapper):
             initializer=keras.initializers.RandomNormal(stddev=1.0),
             trainable=False,
             dtype="float32",
-            aggregation="only_first_replica",
+            # Replicas need not agree on it by talking, which a conditional
+            # branch would not allow: it depends on the kernel alone.
+            aggregation="none",
         )
 
     @property

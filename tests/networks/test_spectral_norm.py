@@ -130,7 +130,7 @@ def test_u_is_a_weight_but_not_trained():
     sn, _, _ = wrapped(conv)
     assert [w.name for w in sn.trainable_weights] == ["kernel", "bias"]
     assert [w.name for w in sn.non_trainable_weights] == ["u"]
-    assert sn.u.aggregation == "only_first_replica"
+    assert sn.u.aggregation == "none"
 
 
 @pytest.mark.parametrize("jit", [False, True])

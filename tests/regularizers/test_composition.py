@@ -6,7 +6,9 @@ import random
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import keras_ganmix as kgm
 from keras_ganmix import regularizers as r
 from keras_ganmix.regularizers import Regularizer, Weight
 
@@ -209,6 +211,28 @@ def test_save_and_load(tiny, name, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["DAG", "Deshuffle"])
+def test_save_and_load_of_a_conditional_gan(tiny, name, tmp_path):
+    arguments = {"num_classes": 3, "run_eagerly": True}
+    gan, _ = run(tiny, [MAKERS[name]()], optimizer="adam", **arguments)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    for a, b in zip(gan.variables, loaded.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(
+        gan.generate(4, seed=0), loaded.generate(4, seed=0)
+    )
+
+
+def test_a_head_without_gradient_stays(tiny):
+    task = r.Deshuffle(grid=2, permutations=4, discriminator_weight=0.0)
+    gan = tiny.gan([task], run_eagerly=True)
+    before = [np.array(w) for w in task.weights]
+    gan.fit(tiny.dataset(), steps_per_epoch=2, verbose=0)
+    for a, b in zip(before, task.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss(tiny, loss):
     """All that add terms, at once, with each adversarial loss."""
@@ -299,3 +323,23 @@ def test_lazy_gradient_equals_the_ordinary_one_in_its_steps(tiny):
 def test_bad_weights(arguments):
     with pytest.raises(ValueError, match="is not allowed"):
         Weight(*arguments)
+
+
+@pytest.mark.slow
+def test_lazy_terms_with_spectral_norm_on_two_replicas(tiny):
+    """A pass in a conditional branch updates `u` there, on each replica."""
+    networks = kgm.networks
+    with tiny.strategy().scope():
+        gan = kgm.GAN(
+            networks.sngan.generator((16, 16, 1), latent_dim=8, width=8),
+            networks.sngan.discriminator((16, 16, 1), width=8),
+            [r.GradientPenalty(weight=Weight(10.0, every=2))],
+        )
+        gan.compile(loss="hinge")
+    images = np.random.default_rng(0).uniform(-1, 1, (16, 16, 16, 1))
+    data = tf.data.Dataset.from_tensors(images.astype("float32")).repeat()
+    gan.fit(data, steps_per_epoch=2, verbose=0)
+    for weight in gan.discriminator.weights:
+        values = getattr(weight.value, "values", [weight.value])
+        for other in values[1:]:
+            np.testing.assert_allclose(values[0], other, atol=1e-6)
