@@ -1,0 +1,1 @@
+"""Runs side by side: what `compare` is made of. Needs no TensorFlow."""

@@ -1,0 +1,78 @@
+"""Means over seeds, and differences with their confidence intervals."""
+
+import math
+import typing
+
+import numpy as np
+
+LEVEL = 0.95
+
+
+class Summary(typing.NamedTuple):
+    """Mean, standard deviation over seeds (`None` for one), and count."""
+
+    mean: float
+    spread: float | None
+    count: int
+
+
+class Difference(typing.NamedTuple):
+    """Mean difference over pairs; the interval is `None` for one pair."""
+
+    mean: float
+    interval: tuple | None
+    count: int
+
+    @property
+    def sign(self):
+        """-1 or 1 where the interval excludes 0, otherwise 0."""
+        if self.interval is None:
+            return 0
+        low, high = self.interval
+        return (low > 0) - (high < 0)
+
+
+def summarize(values):
+    """`Summary` of numbers, at least one."""
+    values = np.asarray(values, np.float64)
+    spread = float(values.std(ddof=1)) if len(values) > 1 else None
+    return Summary(float(values.mean()), spread, len(values))
+
+
+def difference(values, baseline):
+    """Paired difference, with Student's t interval of its mean.
+
+    The interval takes the differences for draws from a normal distribution,
+    which no few seeds can show; with two or three it is wide, as it should be.
+
+    Args:
+        values, baseline: dicts from seed to number.
+
+    Returns:
+        `Difference` over the seeds that both have, or `None` without any.
+    """
+    seeds = sorted(values.keys() & baseline.keys())
+    if not seeds:
+        return None
+    found = np.array([values[s] - baseline[s] for s in seeds], np.float64)
+    mean, count = float(found.mean()), len(found)
+    if count == 1:
+        return Difference(mean, None, 1)
+    error = float(found.std(ddof=1)) / math.sqrt(count)
+    half = t_quantile(count - 1) * error
+    return Difference(mean, (mean - half, mean + half), count)
+
+
+def t_quantile(degrees, level=LEVEL):
+    """The t with P(|T| < t) = level, for Student's distribution.
+
+    Args:
+        degrees: of freedom, an integer of at least 1.
+        level: in (0, 1).
+    """
+    # With t = sqrt(degrees) tan(a) the density is that of cos(a)^(degrees-1).
+    angles = np.linspace(0, math.pi / 2, 200_001)
+    heights = np.cos(angles) ** (degrees - 1)
+    areas = np.concatenate([[0.0], np.cumsum(heights[1:] + heights[:-1])])
+    angle = np.interp(level * areas[-1], areas, angles)
+    return math.sqrt(degrees) * math.tan(angle)
