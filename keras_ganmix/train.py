@@ -150,6 +150,7 @@ def _dry_run(recipe):
     with cli.bad_input():
         building.set_up(recipe)
         gan = building.build_gan(recipe, source)
+        building.build_scores(recipe, source, run_folder.RunFolder("."))
         dataset = building.build_dataset(recipe, source, gan)
         lines = costs.report(recipe, gan, dataset)
     print("\n".join(f"# {line}" for line in lines))

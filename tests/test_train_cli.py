@@ -169,6 +169,27 @@ def test_a_run_in_two_parts_is_the_run_in_one(finished, capsys):
     assert "done already" in capsys.readouterr().out
 
 
+def test_patience_ends_a_run_for_good(capsys):
+    still = "{type: sgd, learning_rate: 1.0e-30}"
+    arguments = [
+        f"--set=optimizer.generator={still}",
+        f"--set=optimizer.discriminator={still}",
+        "--steps=20",
+    ]
+    assert run(*TINY, *arguments, "--set=evaluate.patience=1") == 0
+    ended = "at step 10: no better score in 1 evaluations"
+    assert f"run: ended {ended}" in capsys.readouterr().out
+    summary = json.loads(Path("runs/ring/summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("done", 10)
+    assert summary["ended"] in ended
+    assert run(*TINY, *arguments, "--set=evaluate.patience=1") == 0
+    assert f"done already, {ended}" in capsys.readouterr().out
+    assert run(*TINY, *arguments, "--set=evaluate.patience=9") == 0
+    assert [x["step"] for x in lines("runs/ring/scores.jsonl")] == [
+        *(5, 10, 15, 20)
+    ]
+
+
 def test_a_run_can_be_repeated_from_its_own_folder(finished):
     assert run(f"--recipe={finished}", "--run_dir=again", "--quiet") == 0
     assert lines("again/metrics.jsonl") == lines(finished / "metrics.jsonl")
@@ -281,6 +302,10 @@ def images(folder, shape=(20, 16, 16, 3), **arrays):
         (["generator.conditional=true"], ["labels", "none"]),
         (["discriminator.feature_layer=nothing"], ["feature_layer", "Layers:"]),
         (["data.split=test"], ["data.source", "split 'test'"]),
+        (
+            ["evaluate={every: 5, metrics: [spectra]}"],
+            ["evaluate.source", "split 'test'"],
+        ),
         (["data.image_size=null", "data.max_images=3"], ["batch_size"]),
     ],
 )

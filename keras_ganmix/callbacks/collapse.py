@@ -11,8 +11,8 @@ from keras_ganmix.metrics.images import quantise
 
 #: Diversity, relative to real images, below which fakes have collapsed.
 LEAST_DIVERSITY = 0.2
-#: Evaluations before which a generator is too young to be judged.
-YOUNG = 2
+#: Evaluations within which a generator may still become diverse.
+YOUNG = 10
 #: Evaluations over which the slope of the score is taken.
 WINDOW = 4
 #: Share of all progress that must be lost within the window.
@@ -22,12 +22,17 @@ LOST = 0.5
 def lost_diversity(diversities):
     """Says that the newest fakes are nearly alike, or returns `None`.
 
+    Fakes have little diversity when training begins, too: it counts if there
+    was more before, or if it does not come.
+
     Args:
         diversities: of each evaluation, 1 for that of real images.
     """
-    if len(diversities) <= YOUNG or diversities[-1] >= LEAST_DIVERSITY:
+    *before, newest = diversities or [1.0]
+    had_more = any(x >= LEAST_DIVERSITY for x in before)
+    if newest >= LEAST_DIVERSITY or not (had_more or len(before) >= YOUNG):
         return None
-    return f"the fakes have {diversities[-1]:.0%} of the diversity of reals"
+    return f"the fakes have {newest:.0%} of the diversity of reals"
 
 
 def slid(values):

@@ -212,6 +212,7 @@ def test_the_share_of_the_time_is_bounded(tiny, monkeypatch):
 
 
 def test_collapse_warns_or_ends(tiny, monkeypatch, caplog):
+    monkeypatch.setattr("keras_ganmix.callbacks.collapse.YOUNG", 2)
     for on_collapse, last in (("warn", 4), ("stop", 3)):
         gan = tiny.gan()
         for average in gan.ema_generator.weights:
@@ -231,7 +232,9 @@ def test_collapse_warns_or_ends(tiny, monkeypatch, caplog):
 
 
 def test_signs_of_collapse():
-    assert lost_diversity([0.01, 0.02]) is None  # young
+    assert lost_diversity([]) is None
+    assert lost_diversity([0.01] * 10) is None  # young
+    assert "1%" in lost_diversity([0.01] * 11)
     assert lost_diversity([0.9, 0.9, LEAST_DIVERSITY]) is None
     assert "10%" in lost_diversity([0.9, 0.9, 0.1])
     falling = [-100.0, -50.0, -20.0, -22.0, -40.0, -60.0, -80.0]
