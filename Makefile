@@ -3,6 +3,8 @@ PYTHON ?= python3
 RECIPE ?= quickstart
 VENV ?= .venv
 BIN = $(VENV)/bin
+# A process for each core; the tests are many and small.
+PYTEST_ARGS ?= -n auto --dist worksteal
 
 .PHONY: train test lint format clean
 
