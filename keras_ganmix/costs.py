@@ -56,7 +56,7 @@ def _counting(gan, passes):
     judge = "features" if view.has_features else "logits"
     judged, generated, step = (
         getattr(view, judge),
-        gan._generate,
+        gan.fakes,
         gan.train_step,
     )
 
@@ -80,13 +80,13 @@ def _counting(gan, passes):
 
     # Past Keras' own bookkeeping of attributes, which these are not.
     setattr(view, judge, count("discriminator", judged))
-    object.__setattr__(gan, "_generate", count("generator", generated))
+    object.__setattr__(gan, "fakes", count("generator", generated))
     object.__setattr__(gan, "train_step", counted_step)
     try:
         yield
     finally:
         delattr(view, judge)
-        object.__delattr__(gan, "_generate")
+        object.__delattr__(gan, "fakes")
         object.__delattr__(gan, "train_step")
 
 

@@ -50,20 +50,20 @@ class GAN(AdversarialModel):
     """
 
     def train_step(self, data):
-        for i, batch in enumerate(self._deal(data)):
-            draws = self._draws(f"discriminator.{i}")
+        for i, batch in enumerate(self.deal(data)):
+            draws = self.draws(f"discriminator.{i}")
             self._discriminator_step(*batch, draws)
-        self._generator_step(*batch, self._draws("generator"))
+        self._generator_step(*batch, self.draws("generator"))
         self._update_average()
         self.step.assign_add(1)
         return {name: term.result() for name, term in self._terms.items()}
 
     def _discriminator_step(self, images, labels, prepared, draws):
-        latents = self._draw_latents(images, draws)
-        fakes = self._generate(latents, labels)
-        real = self._samples("real", images, labels, None, draws, prepared)
-        fake = self._samples("fake", fakes, labels, latents, draws)
-        context = self._context(real, fake, draws)
+        latents = self.draw_latents(images, draws)
+        fakes = self.fakes(latents, labels)
+        real = self.samples("real", images, labels, None, draws, prepared)
+        fake = self.samples("fake", fakes, labels, latents, draws)
+        context = self.context(real, fake, draws)
         variables = self.discriminator_variables
         optimizer = self.discriminator_optimizer
         with tf.GradientTape() as tape:
@@ -77,14 +77,14 @@ class GAN(AdversarialModel):
         self._log_reports(context)
 
     def _generator_step(self, images, labels, prepared, draws):
-        latents = self._draw_latents(images, draws)
+        latents = self.draw_latents(images, draws)
         variables = self.generator.trainable_variables
         optimizer = self.generator_optimizer
         with tf.GradientTape() as tape:
-            fakes = self._generate(latents, labels)
-            real = self._samples("real", images, labels, None, draws, prepared)
-            fake = self._samples("fake", fakes, labels, latents, draws)
-            context = self._context(real, fake, draws)
+            fakes = self.fakes(latents, labels)
+            real = self.samples("real", images, labels, None, draws, prepared)
+            fake = self.samples("fake", fakes, labels, latents, draws)
+            context = self.context(real, fake, draws)
             loss = self._objective("generator", context)
             scaled = optimizer.scale_loss(loss / self._replicas)
         optimizer.apply(_gradients(tape, scaled, variables), variables)
@@ -132,8 +132,13 @@ class GAN(AdversarialModel):
 
     # What the algorithm is made of.
 
-    def _deal(self, data):
-        """The discriminator updates' batches: (images, labels, prepared)."""
+    def deal(self, data):
+        """Deals what `fit` gets in a step out to the discriminator updates.
+
+        Returns:
+            For each update `(images, labels, prepared)`; labels are `None`
+            without classes, `prepared` is what `prepare` has made.
+        """
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         prepared = {}
         if isinstance(images, dict):
@@ -188,21 +193,25 @@ class GAN(AdversarialModel):
             unpack, num_parallel_calls=tf.data.AUTOTUNE
         )
 
-    def _draws(self, scope):
+    def draws(self, scope):
+        """The `Draws` of the next step for one purpose."""
         step = self.step.value + self.retry.value * 2**40
         return Draws(self.seed, step).scope(scope)
 
-    def _draw_latents(self, images, draws):
+    def draw_latents(self, images, draws):
+        """Latents for as many fakes as there are images."""
         batch = images.shape[0] or tf.shape(images)[0]
         return draws.latents(
             "latents", (batch, self.latent_dim), self.latent_distribution
         )
 
-    def _generate(self, latents, labels, training=True):
+    def fakes(self, latents, labels, training=True):
+        """Images of the generator that is trained."""
         inputs = [latents, labels] if self.has_labels else latents
         return self.generator(inputs, training=training)
 
-    def _samples(self, kind, images, labels, latents, draws, prepared=None):
+    def samples(self, kind, images, labels, latents, draws, prepared=None):
+        """`Samples` of a batch, `kind` "real" or "fake", to be judged."""
         augmenting = [r for r in self._active if r.augments]
 
         def augment(images):
@@ -220,12 +229,13 @@ class GAN(AdversarialModel):
             prepared,
         )
 
-    def _context(self, real, fake, draws):
+    def context(self, real, fake, draws):
+        """The `Context` of one update, which regularizers look at."""
         return Context(
             real=real,
             fake=fake,
             discriminator=self.view,
-            generate=self._generate,
+            generate=self.fakes,
             loss=self.adversarial_loss,
             step=self.step.value,
             draws=draws,
@@ -239,7 +249,7 @@ class GAN(AdversarialModel):
         terms = self._terms
         number = tf.cast(terms["discriminator_loss"].count.value, tf.int64)
         draws = Draws(self.seed, number).scope("evaluate")
-        latents = self._draw_latents(images, draws)
+        latents = self.draw_latents(images, draws)
         inputs = [latents, labels] if self.has_labels else latents
         fakes = self.sampler(inputs, training=False)
         real = self.view.logits(images, labels, training=False)

@@ -16,7 +16,7 @@ from keras_ganmix.ops.similarity import (
 from keras_ganmix.ops.tiles import inverse_permutation, shuffle_tiles
 from keras_ganmix.regularizers.base import Weight
 from keras_ganmix.regularizers.diversity import select_features
-from keras_ganmix.regularizers.mode_seeking import _pairs
+from keras_ganmix.regularizers.mode_seeking import pairs_of_fakes
 from keras_ganmix.scene import Scene, restore
 from keras_ganmix.utils.panels import (
     COLUMNS,
@@ -308,7 +308,7 @@ def _consistency(regularizer, scene):
             "differ."
         )
         images = _array(own.fake.images)
-        others = _array(regularizer._neighbours(own))
+        others = _array(regularizer.neighbours(own))
         change = np.abs(images - others)
         if images.ndim == 2:
             label = "G(z), coloured by |G(z) - G(z + noise)|"
@@ -462,7 +462,7 @@ def _mode_seeking(regularizer, scene):
     )
     if len(images.shape) == 2:
         return f"{note} Pairs of points are not drawn.", []
-    pairs = np.stack(_pairs(images, own.fake.labels))[:, :COLUMNS]
+    pairs = np.stack(pairs_of_fakes(images, own.fake.labels))[:, :COLUMNS]
     captions = []
     for first, second in pairs.T:
         ratio = mode_seeking_ratio(

@@ -26,19 +26,19 @@ class Scene:
 
     def __init__(self, gan, dataset, step=None):
         self.gan = gan
-        batch, others = (gan._deal(data)[0] for data in dataset.take(2))
+        batch, others = (gan.deal(data)[0] for data in dataset.take(2))
         images, labels, prepared = batch
-        draws = gan._draws("discriminator.0")
-        latents = gan._draw_latents(images, draws)
+        draws = gan.draws("discriminator.0")
+        latents = gan.draw_latents(images, draws)
 
         def context(fakes, latents):
-            return gan._context(
-                gan._samples("real", images, labels, None, draws, prepared),
-                gan._samples("fake", fakes, labels, latents, draws),
+            return gan.context(
+                gan.samples("real", images, labels, None, draws, prepared),
+                gan.samples("fake", fakes, labels, latents, draws),
                 draws,
             )
 
-        self.made = context(gan._generate(latents, labels), latents)
+        self.made = context(gan.fakes(latents, labels), latents)
         self.generator = (
             "untrained generator" if step is None else f"generator, step {step}"
         )

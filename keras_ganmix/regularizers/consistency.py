@@ -166,11 +166,15 @@ class Consistency(Regularizer):
         return ops.mean(ops.square(samples.logits - others.logits))
 
     def _latent_term(self, context):
-        others = ops.stop_gradient(self._neighbours(context))
+        others = ops.stop_gradient(self.neighbours(context))
         return self._term(context, context.fake, others)
 
-    def _neighbours(self, context):
-        """G(z')."""
+    def neighbours(self, context):
+        """G(z'), images of latents near those of the fakes.
+
+        Args:
+            context: `Context` of this regularizer.
+        """
         latents = context.fake.latents
         noise = context.draws.normal("noise", ops.shape(latents))
         latents = latents + self.noise_stddev * noise
@@ -178,5 +182,5 @@ class Consistency(Regularizer):
 
     def generator_loss(self, context):
         images = ops.cast(context.fake.images, "float32")
-        others = ops.cast(self._neighbours(context), "float32")
+        others = ops.cast(self.neighbours(context), "float32")
         return -ops.mean(ops.square(images - others))

@@ -51,7 +51,7 @@ class ModeSeeking(Diversity):
 
     def penalty(self, context):
         fake = context.fake
-        first, second = _pairs(fake.images, fake.labels)
+        first, second = pairs_of_fakes(fake.images, fake.labels)
         loss = mode_seeking_loss(
             ops.take(fake.images, first, axis=0),
             ops.take(fake.images, second, axis=0),
@@ -63,8 +63,17 @@ class ModeSeeking(Diversity):
         return ops.where(ops.any(first != second), loss, 0.0)
 
 
-def _pairs(images, labels):
-    """Indices of the images of each pair; equal ones add 0 to both means."""
+def pairs_of_fakes(images, labels):
+    """Pairs of the images of a batch.
+
+    Args:
+        images: `(batch, ...)`, of which only the number counts.
+        labels: `(batch,)` integers, or `None` if all may be paired.
+
+    Returns:
+        Two int32 tensors `(batch,)`, indices of the first and of the second of
+        each pair; equal ones, which have no partner, add 0 to both means.
+    """
     batch = tf.shape(images)[0]
     if labels is None:
         index = tf.range(batch)

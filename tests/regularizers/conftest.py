@@ -27,7 +27,7 @@ class Step:
             real = numbers.uniform(-1, 1, shape).astype("float32")
         latents = numbers.normal(size=(len(real), gan.latent_dim))
         self.gan = gan
-        self.draws = gan._draws("discriminator.0")
+        self.draws = gan.draws("discriminator.0")
         self.real = tf.constant(real)
         self.latents = tf.constant(latents.astype("float32"))
         self.labels = None if labels is None else tf.constant(labels, tf.int32)
@@ -42,10 +42,10 @@ class Step:
 
     def context(self, regularizer):
         gan, draws = self.gan, self.draws
-        fakes = gan._generate(self.latents, self.labels)
-        real = gan._samples("real", self.real, self.labels, None, draws)
-        fake = gan._samples("fake", fakes, self.labels, self.latents, draws)
-        return gan._context(real, fake, draws).of(regularizer.name)
+        fakes = gan.fakes(self.latents, self.labels)
+        real = gan.samples("real", self.real, self.labels, None, draws)
+        fake = gan.samples("fake", fakes, self.labels, self.latents, draws)
+        return gan.context(real, fake, draws).of(regularizer.name)
 
     def gradients(self, side, regularizer):
         """Largest gradient of one side's term at each group of weights."""

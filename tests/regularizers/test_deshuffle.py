@@ -81,7 +81,7 @@ def test_classes_are_drawn_afresh_and_uniformly(tiny, step_of):
     gan = tiny.gan([method])
     images = np.zeros((5500, 2, 2, 1), "float32")
     classes = [
-        method.prepare(images, gan._draws(scope))["classes"].numpy()
+        method.prepare(images, gan.draws(scope))["classes"].numpy()
         for scope in ("discriminator.0", "generator")
     ]
     assert (classes[0] != classes[1]).mean() > 0.8

@@ -133,7 +133,7 @@ def test_pipeline_prepares_what_the_step_would(tiny, task):
     data = tiny.dataset(batch=16, repeat=False)
     dataset = gan.prepare(data, start_step=5)
     for step, (batch, images) in enumerate(zip(dataset, data, strict=True)):
-        dealt = gan._deal(batch)
+        dealt = gan.deal(batch)
         for i, (real, _, prepared) in enumerate(dealt):
             np.testing.assert_array_equal(real, images[i::2])
             draws = Draws(gan.seed, 5 + step).scope(f"discriminator.{i}")
