@@ -167,7 +167,7 @@ def test_the_last_common_step_counts(capsys):
     line = (Path("a") / "scores.jsonl").read_text().splitlines()[1]
     assert f"{json.loads(line)['frechet[fashion]']:.4g}" in text
     assert "at step 200" in text
-    assert "note: a: scored at step 200, trained to step 300" in text
+    assert "note: scored at step 200, trained to step 300: a\n" in text
     make("c", 0, 6.0, ["loss=hinge"], steps=(150,))
     assert run("a", "c") == 2
     assert "never scored at the same step" in capsys.readouterr().err

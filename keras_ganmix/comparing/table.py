@@ -138,15 +138,17 @@ def notes(arms):
     _, partial = common_scores(arms)
     if partial:
         texts.append(f"not scored in all runs: {', '.join(partial)}")
-    for arm in arms:
-        for run in arm.runs.values():
-            losses = run.losses()
-            last = losses[-1]["step"] if losses else None
-            if None not in (last, run.step) and last != run.step:
-                texts.append(
-                    f"{run.folder.path}: scored at step {run.step}, trained "
-                    f"to step {last}"
-                )
+    every = [run for arm in arms for run in arm.runs.values()]
+    later = {}
+    for run in every:
+        losses = run.losses()
+        last = losses[-1]["step"] if losses else None
+        if None not in (last, run.step) and last > run.step:
+            names = later.setdefault((run.step, last), [])
+            names.append(str(run.folder.path))
+    for (step, last), names in later.items():
+        who = "all runs" if len(names) == len(every) else ", ".join(names)
+        texts.append(f"scored at step {step}, trained to step {last}: {who}")
     return texts
 
 
