@@ -12,7 +12,7 @@ from keras_ganmix.gan import GAN
 from keras_ganmix.held_out import held_out_arguments, open_held_out
 from keras_ganmix.metrics import Evaluator
 from keras_ganmix.recipes.networks import builder_arguments
-from keras_ganmix.state import read_note, variables_of
+from keras_ganmix.state import newest, read_note, variables_of
 
 # Real points drawn below those of a generator.
 _REFERENCE = 2000
@@ -246,7 +246,7 @@ def start_from(gan, folder):
     Raises:
         ValueError: if there is no checkpoint or its networks differ.
     """
-    path = tf.train.latest_checkpoint(str(folder.checkpoints))
+    path = newest(folder.checkpoints)
     if path is None:
         raise ValueError(f"--init_from: no checkpoint in {folder.checkpoints}")
     layout, parts = read_note(path)["layout"], variables_of(gan)

@@ -57,7 +57,8 @@ class RunFolder:
 
     def has_checkpoint(self):
         """Whether there is a state to go on from."""
-        return (self.checkpoints / "checkpoint").is_file()
+        listed = (self.checkpoints / "checkpoint").is_file()
+        return listed and any(self.checkpoints.glob("ckpt-*.index"))
 
     def holds_run(self):
         """Whether a run, finished or not, has left something here."""

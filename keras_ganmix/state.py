@@ -20,15 +20,16 @@ def variables_of(gan):
         Dictionary from the name of a part to its list of variables.
     """
     parts = {
-        "generator": gan.generator.weights,
-        "discriminator": gan.discriminator.weights,
+        # Not `weights`: the seeds of dropout are variables, but no weights.
+        "generator": gan.generator.variables,
+        "discriminator": gan.discriminator.variables,
         "counters": [gan.step, gan.retry],
         "metrics": [v for m in gan.metrics for v in m.variables],
         "generator_optimizer": gan.generator_optimizer.variables,
         "discriminator_optimizer": gan.discriminator_optimizer.variables,
     }
     if gan.ema_generator is not None:
-        parts["averaged_generator"] = gan.ema_generator.weights
+        parts["averaged_generator"] = gan.ema_generator.variables
     for regularizer in gan.regularizers:
         parts[f"regularizer {regularizer.name}"] = regularizer.weights
     return parts
@@ -87,7 +88,7 @@ class RunState:
     @property
     def latest(self):
         """Path prefix of the newest checkpoint, or `None`."""
-        return self._manager.latest_checkpoint
+        return newest(self.directory)
 
     def restore(self, path=None):
         """Restores the newest checkpoint, or the one at `path`.
@@ -104,7 +105,10 @@ class RunState:
             return None
         note = read_note(path)
         self._compare(path, note["layout"])
-        self._checkpoint.restore(path).assert_consumed()
+        try:
+            self._checkpoint.restore(path).assert_consumed()
+        except tf.errors.OpError as error:
+            raise _unreadable(path, error) from error
         return note["extras"]
 
     def _compare(self, path, layout):
@@ -128,11 +132,22 @@ class RunState:
 
     def sweep(self):
         """Removes what killed saves have left."""
-        for leftover in self.directory.glob("*_temp*"):
+        for leftover in self.directory.glob("ckpt-*_temp*"):
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
+
+
+def newest(directory):
+    """Path prefix of the newest checkpoint in a folder, or `None`.
+
+    One whose files were removed is not there, whatever the list says.
+    """
+    state = tf.train.get_checkpoint_state(str(directory))
+    listed = [] if state is None else state.all_model_checkpoint_paths
+    there = [path for path in listed if Path(f"{path}.index").is_file()]
+    return there[-1] if there else None
 
 
 def read_note(path):
@@ -148,13 +163,17 @@ def read_note(path):
         ValueError,
         RuntimeError,
     ) as error:
-        raise CheckpointError(
-            f"The checkpoint {path} cannot be read: {error}. Remove it to go "
-            "on from the one before."
-        ) from error
+        raise _unreadable(path, error) from error
     if note["schema"] != SCHEMA:
         raise CheckpointError(
             f"The checkpoint {path} has schema {note['schema']}; this version "
             f"reads schema {SCHEMA}. Use the version that made it."
         )
     return note
+
+
+def _unreadable(path, error):
+    return CheckpointError(
+        f"The checkpoint {path} cannot be read: {error}. Remove its files, "
+        f"{Path(path).name}.*, to go on from the one before."
+    )

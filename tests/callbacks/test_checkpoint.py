@@ -1,7 +1,9 @@
 """A run that was stopped and continued equals one that was not."""
 
 import json
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -129,6 +131,53 @@ def test_checkpoint_of_another_gan_is_refused(tiny, tmp_path):
     data.write_bytes(data.read_bytes()[:10])
     with pytest.raises(CheckpointError, match="cannot be read"):
         RunState(tiny.gan(), tmp_path).restore()
+
+
+def test_a_torn_checkpoint_can_be_removed(tiny, tmp_path):
+    gan = tiny.gan()
+    state = RunState(gan, tmp_path)
+    for step in (3, 7):
+        gan.step.assign(step)
+        newest = state.save({"step": step})
+    data = tmp_path / "ckpt-7.data-00000-of-00001"
+    middle = data.stat().st_size // 2
+    with data.open("r+b") as file:
+        file.seek(middle)
+        file.write(b"\xff" * 64)
+    with pytest.raises(CheckpointError, match=r"ckpt-7 .*Remove .* ckpt-7\.\*"):
+        RunState(gan, tmp_path).restore()
+    for file in tmp_path.glob(f"{Path(newest).name}.*"):
+        file.unlink()
+    assert RunState(gan, tmp_path).restore() == {"step": 3}
+
+
+def test_the_seeds_of_dropout_are_saved(tiny, tmp_path):
+    def make():
+        images = keras.Input((8, 8, 1))
+        x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(images))
+        logits = keras.layers.Dense(1)(x)
+        discriminator = keras.Model(images, logits)
+        gan = kgm.GAN(tiny.generator(), discriminator)
+        gan.compile()
+        return gan
+
+    def seeds(gan):
+        return [np.array(v) for v in gan.discriminator.non_trainable_variables]
+
+    gan = make()
+    gan.fit(tiny.dataset(), steps_per_epoch=3, verbose=0)
+    RunState(gan, tmp_path).save()
+    again = make()
+    RunState(again, tmp_path).restore()
+    assert len(seeds(gan)) == 1
+    np.testing.assert_array_equal(seeds(gan), seeds(again))
+
+
+def test_the_sweep_leaves_foreign_folders(tiny, tmp_path):
+    foreign = tmp_path / "my_temperatures"
+    foreign.mkdir()
+    RunState(tiny.gan(), tmp_path).save()
+    assert foreign.exists()
 
 
 def test_bad_cadence():
