@@ -75,7 +75,13 @@ def connect(gan):
         expected = expected[0]
     if expected is None:
         labels = tf.zeros((1,), tf.int32)
-        discriminator([images, labels] if gan.has_labels else images)
+        logits = discriminator([images, labels] if gan.has_labels else images)
+        if tuple(logits.shape) != (1, 1):
+            raise ValueError(
+                f"The discriminator {discriminator.name!r} must give one logit "
+                f"per sample, shape (1, 1) for one image, but gives "
+                f"{tuple(logits.shape)}."
+            )
     else:
         fits = len(expected[1:]) == len(shape) and all(
             e in (None, s) for e, s in zip(expected[1:], shape, strict=True)
@@ -94,6 +100,12 @@ def example_inputs(gan):
     latents = tf.zeros((1, gan.latent_dim))
     labels = tf.zeros((1,), tf.int32)
     return [latents, labels] if gan.has_labels else latents
+
+
+def example_images(gan):
+    """Inputs of the discriminator for one image: zeros, and its label."""
+    labels = tf.zeros((1,), tf.int32) if gan.has_labels else None
+    return tf.zeros((1, *gan.image_shape)), labels
 
 
 def check_data(gan, x, y=None):

@@ -24,6 +24,9 @@ class DiscriminatorView:
         model: built Keras model, `images[, labels] -> logits` of shape
             `(batch, 1)`.
         feature_layer: name of the layer after which to cut instead.
+        example: `(images, labels)` of one sample, labels `None` without
+            classes, from which to learn the shape of a subclassed model's
+            features.
 
     Attributes:
         model: the model itself.
@@ -36,7 +39,7 @@ class DiscriminatorView:
             `feature_layer` does not exist or some path goes around it.
     """
 
-    def __init__(self, model, feature_layer=None):
+    def __init__(self, model, feature_layer=None, example=None):
         self.model = model
         self._trunk = self._head = None
         self.feature_shape = None
@@ -65,6 +68,9 @@ class DiscriminatorView:
             if hasattr(model, "features") and hasattr(model, "head"):
                 self._trunk, self._head = model.features, model.head
                 self._trunk_labels = self._head_labels = self.has_labels
+                if example is not None:
+                    features = self.features(*example, training=False)
+                    self.feature_shape = tuple(features.shape[1:])
 
     def _split(self, model, cut):
         images, *labels = model.inputs

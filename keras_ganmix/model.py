@@ -11,6 +11,7 @@ from keras_ganmix.checks import (
     check_composition,
     check_data,
     connect,
+    example_images,
     example_inputs,
 )
 from keras_ganmix.discriminator import DiscriminatorView
@@ -54,7 +55,9 @@ class AdversarialModel(keras.Model):
         self.latent_dim = _latent_dim(generator, latent_dim)
         self.has_labels = num_classes is not None
         self.image_shape = connect(self)
-        self.view = DiscriminatorView(discriminator, feature_layer)
+        self.view = DiscriminatorView(
+            discriminator, feature_layer, example_images(self)
+        )
         self.regularizers = sorted(regularizers, key=lambda r: r.name)
         self._set_up_regularizers()
         self.ema_generator = None

@@ -266,6 +266,39 @@ def test_subclassed_models(tiny):
     assert gan.generate(3, seed=0).shape == (3, 8, 8, 1)
 
 
+class Subclassed(keras.Model):
+    """A discriminator that offers features, with any number of logits."""
+
+    def __init__(self, logits=1):
+        super().__init__()
+        self.convolution = keras.layers.Conv2D(4, 3, 2)
+        self.dense = keras.layers.Dense(logits)
+
+    def features(self, images, training=False):
+        return self.convolution(images)
+
+    def head(self, features, training=False):
+        return self.dense(keras.ops.mean(features, axis=(1, 2)))
+
+    def call(self, images, training=False):
+        return self.head(self.features(images))
+
+
+def test_heads_fit_on_a_subclassed_discriminator(tiny):
+    methods = [kgm.regularizers.DAG(), kgm.regularizers.Rotation()]
+    gan = kgm.GAN(tiny.generator(), Subclassed(), methods)
+    assert gan.view.feature_shape == (3, 3, 4)
+    gan.compile()
+    history = gan.fit(tiny.images(16), batch_size=8, verbose=0).history
+    assert np.isfinite(history["discriminator/DAG"]).all()
+    assert 0 < history["discriminator/Rotation"][0] < 2 * np.log(4)
+
+
+def test_a_subclassed_discriminator_gives_one_logit(tiny):
+    with pytest.raises(ValueError, match=r"one logit .* gives \(1, 5\)"):
+        kgm.GAN(tiny.generator(), Subclassed(5))
+
+
 def test_points(tiny):
     points = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
     gan = kgm.GAN(
