@@ -58,12 +58,15 @@ class Checkpoint(StepCallback):
         self.resume = False
         return int(gan.step.numpy())
 
-    def on_train_begin(self, logs=None):
+    def set_model(self, model):
+        # All callbacks are given the model before any begins, and those that
+        # remove what was written after the step must know it.
+        super().set_model(model)
         if self.resume:
-            self.restore(self.model)
-            self.model._initial_epoch = self._epoch
+            self.restore(model)
+            model._initial_epoch = self._epoch
         elif self._state is None:
-            self._state = RunState(self.model, self.directory, self.keep)
+            self._state = RunState(model, self.directory, self.keep)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -83,6 +86,7 @@ class Checkpoint(StepCallback):
         self._save(step, ended)
 
     def on_train_end(self, logs=None):
+        self.model._initial_epoch = None  # or the next `fit` would begin there
         step = int(self.model.step.numpy())
         if step != self._saved:
             self._save(step, ended=self.every == "epoch")

@@ -14,8 +14,8 @@ class LinearDecay(StepCallback):
         end: step at which it ends, larger than `start`.
         final: factor at the end, in [0, 1].
         learning_rates: the rates before the decay, of the generator and of the
-            discriminator; by default those of the optimizers when training
-            begins. Give them when a run is continued.
+            discriminator; by default those with which the optimizers were
+            made. Give them where a checkpoint was restored before `fit`.
     """
 
     def __init__(self, start, end, final=0.0, learning_rates=None):
@@ -47,12 +47,16 @@ class LinearDecay(StepCallback):
             # A loss-scaling optimizer wraps the one that has the rate.
             yield getattr(optimizer, "inner_optimizer", optimizer)
 
-    def on_train_begin(self, logs=None):
+    def set_model(self, model):
+        # Before a `Checkpoint` restores rates that have decayed.
+        super().set_model(model)
         if self.learning_rates is None:
             self.learning_rates = [
                 float(optimizer.learning_rate.numpy())
                 for optimizer in self._optimizers()
             ]
+
+    def on_train_begin(self, logs=None):
         self.on_step(int(self.model.step.numpy()), logs)
 
     def on_step(self, step, logs):

@@ -90,13 +90,25 @@ def test_work_after_the_last_checkpoint_is_done_again(tiny, tmp_path):
 def test_plain_fit_continues_at_the_epoch(tiny, tmp_path):
     def fit(epochs, folder):
         gan = tiny.gan(optimizer="adam")
+        callbacks = [
+            LinearDecay(2, 12, 0.1),
+            MetricsLog(folder / "metrics.jsonl"),
+            Samples(folder / "samples", count=4),
+            Checkpoint(folder),
+        ]
         gan.fit(
             tiny.dataset(repeat=False),
             epochs=epochs,
-            callbacks=[Checkpoint(folder)],
+            callbacks=callbacks,
             verbose=0,
         )
         return gan
+
+    def files(folder):
+        return {
+            path.name: path.read_bytes()
+            for path in [folder / "metrics.jsonl", *folder.glob("samples/*")]
+        }
 
     whole = fit(3, tmp_path / "whole")
     fit(1, tmp_path / "parts")
@@ -104,6 +116,11 @@ def test_plain_fit_continues_at_the_epoch(tiny, tmp_path):
     assert int(parts.step.numpy()) == 12
     for a, b in zip(everything(whole), everything(parts), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert len(files(tmp_path / "whole")) == 5
+    assert files(tmp_path / "whole") == files(tmp_path / "parts")
+    # The epochs of another `fit` are its own.
+    parts.fit(tiny.dataset(repeat=False), epochs=1, verbose=0)
+    assert int(parts.step.numpy()) == 16
 
 
 def test_keeps_the_newest_and_sweeps_leftovers(tiny, tmp_path):
