@@ -1,4 +1,6 @@
-"""Dealing a batch out to several discriminator updates."""
+"""Dealing a batch out to updates, and what replicas must agree on."""
+
+import math
 
 import tensorflow as tf
 
@@ -51,3 +53,23 @@ def undeal(batches):
         return tf.reshape(joined, (-1, *joined.shape[2:]))
 
     return tf.nest.map_structure(join, *batches)
+
+
+def agree(gradients):
+    """Makes all gradients NaN on all replicas if one of any replica is bad.
+
+    Loss scaling skips a step whose gradients are not finite, but Keras' looks
+    at the first replica only, and those of another would poison the weights.
+
+    Args:
+        gradients: list of those of one replica.
+
+    Returns:
+        The list, unchanged where all are finite on all replicas.
+    """
+    gradients = [tf.convert_to_tensor(g) for g in gradients]
+    finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
+    bad = tf.cast(~tf.reduce_all(finite), tf.float32)
+    replica = tf.distribute.get_replica_context()
+    bad = replica.all_reduce(tf.distribute.ReduceOp.SUM, bad) > 0
+    return [tf.where(bad, tf.cast(math.nan, g.dtype), g) for g in gradients]

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_ganmix.context import Context, Samples
-from keras_ganmix.dealing import deal, undeal
+from keras_ganmix.dealing import agree, deal, undeal
 from keras_ganmix.model import AdversarialModel
 from keras_ganmix.ops.random import Draws
 
@@ -69,7 +69,7 @@ class GAN(AdversarialModel):
         with tf.GradientTape() as tape:
             loss = self._objective("discriminator", context)
             scaled = optimizer.scale_loss(loss / self._replicas)
-        optimizer.apply(_gradients(tape, scaled, variables), variables)
+        self._apply(optimizer, tape.gradient(scaled, variables), variables)
         self._terms["real_logits"].update_state(context.real.logits)
         self._terms["fake_logits"].update_state(context.fake.logits)
         for regularizer in self._active:
@@ -87,7 +87,7 @@ class GAN(AdversarialModel):
             context = self.context(real, fake, draws)
             loss = self._objective("generator", context)
             scaled = optimizer.scale_loss(loss / self._replicas)
-        optimizer.apply(_gradients(tape, scaled, variables), variables)
+        self._apply(optimizer, tape.gradient(scaled, variables), variables)
         self._log_reports(context)
 
     def _objective(self, side, context):
@@ -130,6 +130,17 @@ class GAN(AdversarialModel):
             else:  # running statistics are averages already
                 average.assign(weight)
 
+    def _apply(self, optimizer, gradients, variables):
+        # A head whose term is off for this side has no gradient.
+        gradients = [
+            tf.zeros(v.shape, v.dtype) if g is None else g
+            for g, v in zip(gradients, variables, strict=True)
+        ]
+        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if is_scaled and self._replicas > 1:
+            gradients = agree(gradients)
+        optimizer.apply(gradients, variables)
+
     # What the algorithm is made of.
 
     def deal(self, data):
@@ -139,19 +150,24 @@ class GAN(AdversarialModel):
             For each update `(images, labels, prepared)`; labels are `None`
             without classes, `prepared` is what `prepare` has made.
         """
+        images, labels, prepared = self._unpack(data)
+        batch = (images, {} if labels is None else labels, prepared)
+        batches = deal(batch, self.discriminator_steps)
+        return [(x, y if self.has_labels else None, p) for x, y, p in batches]
+
+    def _unpack(self, data):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         prepared = {}
         if isinstance(images, dict):
             images, prepared = images["images"], images["prepared"]
         if not self.has_labels:
-            labels = {}
+            labels = None
         elif labels is None:
             raise ValueError(
                 "The GAN is class-conditional, but the data have no labels. "
                 "Give batches (images, labels)."
             )
-        batches = deal((images, labels, prepared), self.discriminator_steps)
-        return [(x, y if self.has_labels else None, p) for x, y, p in batches]
+        return tf.cast(images, tf.float32), labels, prepared
 
     def prepare(self, dataset, start_step=0):
         """Lets the input pipeline do what needs the real images only.
@@ -206,9 +222,9 @@ class GAN(AdversarialModel):
         )
 
     def fakes(self, latents, labels, training=True):
-        """Images of the generator that is trained."""
+        """Images of the generator that is trained, float32."""
         inputs = [latents, labels] if self.has_labels else latents
-        return self.generator(inputs, training=training)
+        return tf.cast(self.generator(inputs, training=training), tf.float32)
 
     def samples(self, kind, images, labels, latents, draws, prepared=None):
         """`Samples` of a batch, `kind` "real" or "fake", to be judged."""
@@ -244,8 +260,7 @@ class GAN(AdversarialModel):
 
     def test_step(self, data):
         """The adversarial losses on held-out images, nothing else changed."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        labels = labels if self.has_labels else None
+        images, labels, _ = self._unpack(data)
         terms = self._terms
         number = tf.cast(terms["discriminator_loss"].count.value, tf.int64)
         draws = Draws(self.seed, number).scope("evaluate")
@@ -264,12 +279,3 @@ class GAN(AdversarialModel):
         for name, value in results.items():
             terms[name].update_state(value)
         return {name: terms[name].result() for name in results}
-
-
-def _gradients(tape, loss, variables):
-    gradients = tape.gradient(loss, variables)
-    # A head whose term is off for this side has no gradient.
-    return [
-        tf.zeros(v.shape, v.dtype) if g is None else g
-        for g, v in zip(gradients, variables, strict=True)
-    ]

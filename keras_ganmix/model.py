@@ -144,7 +144,7 @@ class AdversarialModel(keras.Model):
         """Configures training.
 
         Args:
-            loss: name of an adversarial loss or a `losses.Loss`.
+            loss: name of an adversarial loss or a `losses.AdversarialLoss`.
             generator_optimizer: Keras optimizer, its name or config; by
                 default Adam(2e-4, beta_1=0.5), as in Radford et al. 2016.
             discriminator_optimizer: the same for the discriminator.
@@ -153,6 +153,7 @@ class AdversarialModel(keras.Model):
                 no faster.
             **kwargs: `run_eagerly`, `steps_per_execution`.
         """
+        arguments = {"jit_compile": jit_compile, **kwargs}
         if jit_compile == "auto":
             jit_compile = (
                 bool(tf.config.list_physical_devices("GPU"))
@@ -168,14 +169,17 @@ class AdversarialModel(keras.Model):
         self.discriminator_optimizer = _optimizer(
             discriminator_optimizer, self.discriminator
         )
-        if self.generator_optimizer is self.discriminator_optimizer:
+        if _inner(self.generator_optimizer) is _inner(
+            self.discriminator_optimizer
+        ):
             raise ValueError(
                 "generator_optimizer and discriminator_optimizer are the same "
                 "object; each needs its own."
             )
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator_variables)
-        self._compile_arguments = {"jit_compile": jit_compile, **kwargs}
+        # As given: another machine decides anew what "auto" is.
+        self._compile_arguments = arguments
 
     @property
     def _replicas(self):
@@ -326,3 +330,7 @@ def _optimizer(identifier, model):
     if "mixed_float16" in policies and not wrapped:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _inner(optimizer):
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -106,6 +106,7 @@ def test_saved_model_continues_like_the_one_saved(tiny, tmp_path):
     gan.fit(tiny.dataset(), steps_per_epoch=3, verbose=0)
     gan.save(tmp_path / "gan.keras")
     loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert loaded.get_compile_config()["jit_compile"] == "auto"
     for model in (gan, loaded):
         model.fit(tiny.dataset(), steps_per_epoch=3, verbose=0)
     assert_equal(weights_of(gan), weights_of(loaded))
@@ -297,6 +298,65 @@ def test_heads_fit_on_a_subclassed_discriminator(tiny):
 def test_a_subclassed_discriminator_gives_one_logit(tiny):
     with pytest.raises(ValueError, match=r"one logit .* gives \(1, 5\)"):
         kgm.GAN(tiny.generator(), Subclassed(5))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_images_of_any_float_meet_as_float32(tiny, dtype):
+    """A generator in half precision, or data in double."""
+    latents = keras.Input((8,))
+    x = keras.layers.Dense(64, "tanh", dtype="float16")(latents)
+    half = keras.layers.Reshape((8, 8, 1), dtype="float16")(x)
+    generator = keras.Model(latents, half)
+    method = kgm.regularizers.GradientPenalty()
+    gan = kgm.GAN(
+        tiny.generator() if dtype == "float64" else generator,
+        tiny.discriminator(),
+        [method],
+    )
+    gan.compile()
+    data = tiny.dataset()
+    if dtype == "float64":
+        data = data.map(lambda images: tf.cast(images, dtype))
+    history = gan.fit(data, steps_per_epoch=1, verbose=0).history
+    assert np.isfinite(history["discriminator/GradientPenalty"]).all()
+
+
+def test_evaluate_wants_the_labels_that_fit_wants(tiny):
+    gan = tiny.gan(num_classes=3)
+    with pytest.raises(ValueError, match="data have no labels"):
+        gan.evaluate(tiny.images(8), verbose=0)
+
+
+def test_bad_gradients_of_any_replica_skip_the_step(tiny):
+    """Loss scaling alone looks at the first replica only."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with tiny.strategy().scope():
+            gan = tiny.gan()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    images = tiny.images(8)
+    images[6] = np.nan
+    before = [np.array(v) for v in gan.discriminator.weights]
+    scale = gan.discriminator_optimizer.dynamic_scale
+    first = float(scale.numpy())
+    data = tf.data.Dataset.from_tensor_slices(images).batch(8, True).repeat()
+    # Past the check of `GAN.fit`, which refuses such images.
+    keras.Model.fit(gan, data, steps_per_epoch=1, verbose=0)
+    for old, new in zip(before, gan.discriminator.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert float(scale.numpy()) == first / 2
+
+
+def test_an_optimizer_serves_one_player(tiny):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        gan = kgm.GAN(tiny.generator(), tiny.discriminator())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    adam = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="are the same object"):
+        gan.compile(generator_optimizer=adam, discriminator_optimizer=adam)
 
 
 def test_points(tiny):
