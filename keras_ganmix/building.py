@@ -244,11 +244,12 @@ def start_from(gan, folder):
         folder: the other run's `RunFolder`.
 
     Raises:
-        ValueError: if there is no checkpoint or its networks differ.
+        ValueError: if there is no checkpoint or its networks differ; the
+            message begins with the folder.
     """
     path = newest(folder.checkpoints)
     if path is None:
-        raise ValueError(f"--init_from: no checkpoint in {folder.checkpoints}")
+        raise ValueError(f"{folder.path}: holds no checkpoint of a run")
     layout, parts = read_note(path)["layout"], variables_of(gan)
     reader = tf.train.load_checkpoint(path)
     for name in ("generator", "averaged_generator", "discriminator"):
@@ -258,8 +259,8 @@ def start_from(gan, folder):
         variables = parts.get(name, [])
         if variables and layout[saved] != [list(v.shape) for v in variables]:
             raise ValueError(
-                f"--init_from: the {name} of {folder.path} has other weights; "
-                "use the same networks, image size and classes"
+                f"{folder.path}: its {name} has other weights; use the same "
+                "networks, image size and classes"
             )
         for i, variable in enumerate(variables):
             key = f"state/{saved}/{i}/.ATTRIBUTES/VARIABLE_VALUE"

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from absl import flags
 
-from keras_ganmix import recipes
+from keras_ganmix import recipes, run_folder
 from keras_ganmix.recipes.source import open_source
-from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.utils import cli
 
 SUMMARY = """
@@ -79,7 +78,7 @@ def main(argv=None):
 
 
 def _preview(options):
-    run = _run(options.run_dir)
+    run = options.run_dir and run_folder.existing(options.run_dir, "run_dir")
     out = _out(options.out)
     recipe = _load_recipe(options)
     with cli.bad_input():
@@ -97,15 +96,6 @@ def _preview(options):
         write_png(out, draw(panels))
     print(f"preview: {', '.join(panel.title for panel in panels)}: {out}")
     return cli.DONE
-
-
-def _run(path):
-    if path is None:
-        return None
-    run = RunFolder(path)
-    if not run.has_checkpoint():
-        raise cli.UsageError(f"--run_dir {path}: holds no checkpoint of a run")
-    return run
 
 
 def _out(path):

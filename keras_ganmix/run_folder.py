@@ -132,15 +132,19 @@ def choose(recipe, run_dir=None, resume="auto"):
     return folder, False
 
 
-def existing(path):
+def existing(path, flag):
     """Returns the `RunFolder` of a run that has a checkpoint.
+
+    Args:
+        path: the folder.
+        flag: name of the flag that gave it, for the message.
 
     Raises:
         UsageError: if there is none.
     """
     folder = RunFolder(path)
     if not folder.has_checkpoint():
-        raise UsageError(f"--init_from {path}: holds no checkpoint of a run")
+        raise UsageError(f"--{flag} {path}: holds no checkpoint of a run")
     return folder
 
 

@@ -76,9 +76,5 @@ def restore(gan, run):
     try:
         state.restore()
     except CheckpointError:
-        try:
-            building.start_from(gan, run)
-        except ValueError as error:
-            message = str(error).replace("--init_from", "--run_dir")
-            raise ValueError(message) from error
+        building.start_from(gan, run)
     return int(state.latest.rpartition("-")[2])

@@ -163,7 +163,7 @@ def _train(recipe, options):
     folder, resumes = run_folder.choose(recipe, options.run_dir, options.resume)
     origin = None
     if options.init_from and not resumes:
-        origin = run_folder.existing(options.init_from)
+        origin = run_folder.existing(options.init_from, "init_from")
     with cli.bad_input():
         source = open_source(recipe)
     say(f"data: {source.num_images:,} of {source.image_shape}, {source.name}")
@@ -178,7 +178,8 @@ def _train(recipe, options):
         building.set_up(recipe)
         gan = building.build_gan(recipe, source)
         if origin is not None:
-            building.start_from(gan, origin)
+            with cli.bad_input("init_from"):
+                building.start_from(gan, origin)
         run = Run(recipe, source, gan, folder, resumes)
     if run.is_done:
         why = f": {run.ended}" if run.ended else ""

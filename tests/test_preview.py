@@ -214,7 +214,7 @@ def test_networks_of_a_run_serve_other_regularizers(saved):
     with_r2 = images(panels_of("R2", run=saved)["R2"])
     mixing = images(panels_of("GradientPenalty", run=saved)["GradientPenalty"])
     np.testing.assert_array_equal(with_r2["fake"], mixing["fake"])
-    with pytest.raises(ValueError, match=r"--run_dir: the generator of"):
+    with pytest.raises(ValueError, match=r"mixing: its generator has other"):
         panels_of("R2", run=saved, changes=["generator.width=8"])
 
 

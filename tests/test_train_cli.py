@@ -269,9 +269,11 @@ def test_fine_tuning_starts_from_another_run_s_weights(finished):
 def test_fine_tuning_refuses_other_networks(finished, capsys, in_empty_folder):
     arguments = [*TINY, f"--init_from={finished}"]
     assert run(*arguments, "--set=generator.hidden=9") == 2
-    assert "has other weights" in capsys.readouterr().err
+    told = f"--init_from {finished}: its generator has other weights"
+    assert told in capsys.readouterr().err
     assert run(*TINY, "--init_from=nowhere") == 2
-    assert "holds no checkpoint" in capsys.readouterr().err
+    told = "--init_from nowhere: holds no checkpoint"
+    assert told in capsys.readouterr().err
     assert list(in_empty_folder.iterdir()) == []
 
 

@@ -102,14 +102,19 @@ def one_line(error):
 
 
 @contextlib.contextmanager
-def bad_input():
-    """Turns the `ValueError`s of a block, and missing files, into usage."""
+def bad_input(flag=None):
+    """Turns the `ValueError`s of a block, and missing files, into usage.
+
+    Args:
+        flag: name of the flag that the messages begin with, if any.
+    """
     try:
         yield
     except UsageError:
         raise
     except (ValueError, OSError) as error:
-        raise UsageError(one_line(error)) from error
+        where = f"--{flag} " if flag else ""
+        raise UsageError(where + one_line(error)) from error
 
 
 @contextlib.contextmanager
