@@ -1,4 +1,4 @@
-"""Latent vectors from random numbers, and paths between them."""
+"""Latent vectors from random numbers."""
 
 import math
 
@@ -37,8 +37,3 @@ def truncated_normal_from_uniform(u, threshold):
     x = keras.ops.clip(limit * (2.0 * u - 1.0), _EDGE - 1.0, 1.0 - _EDGE)
     z = math.sqrt(2.0) * keras.ops.erfinv(x)
     return keras.ops.clip(z, -threshold, threshold)
-
-
-def _unit(x):
-    square = keras.ops.sum(x * x, axis=-1, keepdims=True)
-    return x * keras.ops.rsqrt(keras.ops.maximum(square, 1e-24))
