@@ -125,7 +125,7 @@ def peak_memory(network, case):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def measure(network, rounds, steps, cases):
+def measure(network, rounds, steps, cases, with_memory):
     data = images()
     runs, passes = {}, {}
     for case in cases:
@@ -144,7 +144,9 @@ def measure(network, rounds, steps, cases):
         print(f"# round {i + 1} of {rounds}", file=sys.stderr, flush=True)
     plain = np.array(times["plain"])
     one_pass = np.array(one_pass)
-    memory = {case: peak_memory(network, case) for case in cases}
+    memory = dict.fromkeys(cases, float("nan"))
+    if with_memory:
+        memory = {case: peak_memory(network, case) for case in cases}
     rows = []
     for case in cases:
         spent = np.array(times[case])
@@ -196,6 +198,9 @@ def main():
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=None)
     parser.add_argument("--out", type=Path, help="also write the tables here")
+    parser.add_argument(
+        "--no_memory", action="store_true", help="saves a process a row"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -209,7 +214,13 @@ def main():
         cases = ["plain", *cases]
     tables = []
     for network in arguments.networks:
-        rows = measure(network, arguments.rounds, arguments.steps, cases)
+        rows = measure(
+            network,
+            arguments.rounds,
+            arguments.steps,
+            cases,
+            not arguments.no_memory,
+        )
         tables.append(f"### {network}, {rows[0]['ms']:.0f} ms\n\n{table(rows)}")
         print(tables[-1], flush=True)
     if arguments.out:
