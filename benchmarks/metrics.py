@@ -13,6 +13,7 @@ import argparse
 import importlib.abc
 import importlib.machinery
 import os
+import pathlib
 import statistics
 import sys
 import tempfile
@@ -20,6 +21,8 @@ import time
 import unittest.mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# The checkout that this file is of, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import scipy.linalg

@@ -9,11 +9,15 @@ does nothing else; where they are not, the figures are not to be trusted.
 """
 
 import os
+import pathlib
 import statistics
+import sys
 import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# The checkout that this file is of, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tensorflow as tf
 
