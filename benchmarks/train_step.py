@@ -1,6 +1,6 @@
 """Time and memory of a training step, beside PyTorch on the same cores.
 
-    python benchmarks/train_step.py            # needs torch: the extra [benchmark]
+    python benchmarks/train_step.py        # needs the extra [benchmark]
     python benchmarks/train_step.py --networks dcgan --rounds 5 --no_fit
 
 One step is one update of the discriminator and one of the generator, hinge
