@@ -8,6 +8,9 @@ from keras_ganmix.dealing import agree, deal, undeal
 from keras_ganmix.model import AdversarialModel
 from keras_ganmix.ops.random import Draws
 
+# Steps between the random numbers of a run and those of its next retry.
+_RETRY = 2**40
+
 
 @keras.saving.register_keras_serializable(package="keras_ganmix")
 class GAN(AdversarialModel):
@@ -187,8 +190,11 @@ class GAN(AdversarialModel):
         if not preparing:
             return dataset
 
+        retry = int(self.retry.numpy())
+
         def prepare(step, *data):
             images, *labels = data
+            step += retry * _RETRY
             batches = deal(images, self.discriminator_steps)
             prepared = []
             for i, batch in enumerate(batches):
@@ -211,7 +217,7 @@ class GAN(AdversarialModel):
 
     def draws(self, scope):
         """The `Draws` of the next step for one purpose."""
-        step = self.step.value + self.retry.value * 2**40
+        step = self.step.value + self.retry.value * _RETRY
         return Draws(self.seed, step).scope(scope)
 
     def draw_latents(self, images, draws):

@@ -101,6 +101,18 @@ def test_a_retry_draws_other_numbers(tiny):
     )
 
 
+def test_a_retry_draws_the_same_in_the_pipeline(tiny):
+    weights = []
+    for where in ("step", "pipeline"):
+        method = kgm.regularizers.Rotation(fraction=None, where=where)
+        gan = tiny.gan([method])
+        gan.retry.assign(1)
+        data = gan.prepare(tiny.dataset())
+        gan.fit(data, steps_per_epoch=2, verbose=0)
+        weights.append(weights_of(gan))
+    assert_equal(*weights)
+
+
 def test_saved_model_continues_like_the_one_saved(tiny, tmp_path):
     gan = tiny.gan(optimizer="adam", loss="hinge", discriminator_steps=2)
     gan.fit(tiny.dataset(), steps_per_epoch=3, verbose=0)
