@@ -1,20 +1,23 @@
 """AdaptiveMix: pulls features of mixed images to mixtures of features."""
 
-import math
-
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_ganmix.ops.masks import mix
+from keras_ganmix.regularizers.arguments import (
+    PLACES,
+    check_name,
+    check_number,
+    is_not_negative,
+    is_positive,
+)
 from keras_ganmix.regularizers.base import Regularizer, Weight
-from keras_ganmix.utils.names import unknown
 
 _DISTANCES = ("cosine", "l2")
 _MIX_PER = ("batch", "sample")
 _LOGITS = ("sum", "mean", "plain")
 _APPLY_TO = ("real", "fake", "generator")
-_WHERE = ("step", "pipeline")
 
 
 @keras.saving.register_keras_serializable(package="keras_ganmix")
@@ -99,14 +102,18 @@ class AdaptiveMix(Regularizer):
             ("distance", distance, _DISTANCES),
             ("mix_per", mix_per, _MIX_PER),
             ("logits", logits, _LOGITS),
-            ("where", where, _WHERE),
+            ("where", where, PLACES),
         ):
-            if value not in allowed:
-                raise ValueError(
-                    unknown(f"AdaptiveMix.{argument}", value, allowed)
-                )
-        _check_number("alpha", alpha, above=True)
-        _check_number("noise_stddev", noise_stddev, above=False)
+            check_name(f"AdaptiveMix.{argument}", value, allowed)
+        check_number(
+            "AdaptiveMix.alpha", alpha, is_positive, "a number above 0"
+        )
+        check_number(
+            "AdaptiveMix.noise_stddev",
+            noise_stddev,
+            is_not_negative,
+            "a number of at least 0",
+        )
         apply_to = _check_apply_to(apply_to)
         if where == "pipeline" and "real" not in apply_to:
             raise ValueError(
@@ -276,20 +283,10 @@ def _cosine(a, b):
     return dot(a, b) * scale_a * scale_b
 
 
-def _check_number(argument, value, above):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf or (above and value == 0):
-        raise ValueError(
-            f"AdaptiveMix.{argument}: {value!r} is not allowed; give a number "
-            f"{'above' if above else 'of at least'} 0."
-        )
-
-
 def _check_apply_to(apply_to):
     names = apply_to if isinstance(apply_to, (list, tuple)) else [apply_to]
     for name in names:
-        if name not in _APPLY_TO:
-            raise ValueError(unknown("AdaptiveMix.apply_to", name, _APPLY_TO))
+        check_name("AdaptiveMix.apply_to", name, _APPLY_TO)
     if not names:
         raise ValueError(
             f"AdaptiveMix.apply_to: {apply_to!r} is not allowed; give at "

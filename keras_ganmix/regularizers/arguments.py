@@ -1,5 +1,22 @@
 """Checks of arguments that several regularizers share."""
 
+from keras_ganmix.utils.names import unknown
+
+#: Where what a regularizer needs of real images can be prepared.
+PLACES = ("step", "pipeline")
+
+
+def check_name(argument, value, allowed):
+    """Raises a ValueError unless `value` is one of the `allowed` names.
+
+    Args:
+        argument: name for the message, `"Class.argument"`.
+        value: what was given.
+        allowed: tuple of names.
+    """
+    if value not in allowed:
+        raise ValueError(unknown(argument, value, allowed))
+
 
 def check_number(argument, value, is_allowed, allowed):
     """Raises a ValueError unless `value` is an allowed number.
@@ -19,6 +36,10 @@ def check_number(argument, value, is_allowed, allowed):
 
 def is_positive(value):
     return 0 < value < float("inf")
+
+
+def is_not_negative(value):
+    return 0 <= value < float("inf")
 
 
 def is_integer(low):

@@ -5,6 +5,12 @@ import inspect
 import keras
 import tensorflow as tf
 
+from keras_ganmix.regularizers.arguments import (
+    check_number,
+    is_integer,
+    is_not_negative,
+)
+
 
 @keras.saving.register_keras_serializable(package="keras_ganmix")
 class Weight:
@@ -21,16 +27,17 @@ class Weight:
     """
 
     def __init__(self, value, warmup=0, every=1):
-        _check_number("value", value, 0)
+        _check_weight("value", value)
         for name, number, low in (
             ("warmup", warmup, 0),
             ("every", every, 1),
         ):
-            if not isinstance(number, int) or number < low:
-                raise ValueError(
-                    f"Weight({name}=): {number!r} is not allowed; give an "
-                    f"integer of at least {low}."
-                )
+            check_number(
+                f"Weight({name}=)",
+                number,
+                is_integer(low),
+                f"an integer of at least {low}",
+            )
         self.value, self.warmup, self.every = float(value), warmup, every
 
     @classmethod
@@ -42,7 +49,7 @@ class Weight:
             if "class_name" in identifier:
                 return keras.saving.deserialize_keras_object(identifier)
             return cls(**identifier)
-        _check_number(name, identifier, 0)
+        _check_weight(name, identifier)
         return cls(identifier)
 
     @property
@@ -85,13 +92,9 @@ class Weight:
         )
 
 
-def _check_number(name, value, low):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value < float("inf"):
-        raise ValueError(
-            f"{name}: {value!r} is not allowed; give a number of at least "
-            f"{low}, or 0 to switch the term off."
-        )
+def _check_weight(name, value):
+    allowed = "a number of at least 0, or 0 to switch the term off"
+    check_number(name, value, is_not_negative, allowed)
 
 
 class Regularizer(keras.layers.Layer):
@@ -110,7 +113,7 @@ class Regularizer(keras.layers.Layer):
       the adversarial losses; only in one with `replaces_judging`.
     - `update(context)`: after each discriminator update, for controllers and
       running statistics.
-    - `check(gan)`: refuses a GAN with which it does not fit.
+    - `check(loss)`: refuses an adversarial loss with which it does not fit.
     - `build(image_shape, feature_shape, latent_dim, num_classes)`: makes the
       weights of further heads, which are trained with the discriminator.
 

@@ -5,11 +5,15 @@ from keras import ops
 
 from keras_ganmix.ops.augment import flip
 from keras_ganmix.ops.transforms import translate
+from keras_ganmix.regularizers.arguments import (
+    PLACES,
+    check_name,
+    check_number,
+    is_positive,
+)
 from keras_ganmix.regularizers.base import Regularizer, Weight
-from keras_ganmix.utils.names import unknown
 
 KINDS = ("cr", "bcr", "zcr")
-PLACES = ("step", "pipeline")
 _DEFAULT_WEIGHTS = {"cr": (10.0, 0.0), "bcr": (10.0, 0.0), "zcr": (5.0, 0.5)}
 
 
@@ -74,10 +78,8 @@ class Consistency(Regularizer):
         where="step",
         name=None,
     ):
-        if kind not in KINDS:
-            raise ValueError(unknown("Consistency.kind", kind, KINDS))
-        if where not in PLACES:
-            raise ValueError(unknown("Consistency.where", where, PLACES))
+        check_name("Consistency.kind", kind, KINDS)
+        check_name("Consistency.where", where, PLACES)
         defaults = _DEFAULT_WEIGHTS[kind]
         weight = defaults[0] if weight is None else weight
         if generator_weight is None:
@@ -98,21 +100,23 @@ class Consistency(Regularizer):
                 "Consistency.where: 'pipeline' changes real images, but "
                 "kind='zcr' looks at generated ones only; use where='step'."
             )
-        if not (isinstance(shift, (int, float)) and 0 <= shift <= 1):
-            raise ValueError(
-                f"Consistency.shift: {shift!r} is not allowed; give a number "
-                "in [0, 1], relative to the side of the image."
-            )
+        check_number(
+            "Consistency.shift",
+            shift,
+            lambda share: 0 <= share <= 1,
+            "a number in [0, 1], relative to the side of the image",
+        )
         if kind != "zcr" and not mirror and shift == 0:
             raise ValueError(
                 "Consistency.shift: 0 with mirror=False changes no image; "
                 "give a number above 0, or mirror=True."
             )
-        if not (isinstance(noise_stddev, (int, float)) and noise_stddev > 0):
-            raise ValueError(
-                f"Consistency.noise_stddev: {noise_stddev!r} is not allowed; "
-                "give a number above 0."
-            )
+        check_number(
+            "Consistency.noise_stddev",
+            noise_stddev,
+            is_positive,
+            "a number above 0",
+        )
         self.kind = kind
         self.mirror = mirror
         self.shift = shift

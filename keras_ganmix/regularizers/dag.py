@@ -5,13 +5,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ganmix.ops import transforms
+from keras_ganmix.regularizers.arguments import PLACES, check_name
 from keras_ganmix.regularizers.base import Regularizer, Weight
 from keras_ganmix.regularizers.transform_heads import POOLINGS, TransformHeads
-from keras_ganmix.utils.names import unknown
 
 NORMALIZATIONS = ("k-1", "official")
 HEADS = ("per_transform", "shared")
-PLACES = ("step", "pipeline")
 
 
 @keras.saving.register_keras_serializable(package="keras_ganmix")
@@ -102,8 +101,7 @@ class DAG(Regularizer):
             ("pooling", pooling, POOLINGS),
             ("where", where, PLACES),
         ):
-            if value not in allowed:
-                raise ValueError(unknown(f"DAG.{argument}", value, allowed))
+            check_name(f"DAG.{argument}", value, allowed)
         self._policies = _check_policy(policy)
         self.policy = policy
         self.normalize = normalize
@@ -313,8 +311,7 @@ def _couples_batch(model):
 def _check_policy(policy):
     names = list(policy) if isinstance(policy, (list, tuple)) else [policy]
     for name in names:
-        if name not in transforms.POLICIES:
-            raise ValueError(unknown("DAG.policy", name, transforms.POLICIES))
+        check_name("DAG.policy", name, transforms.POLICIES)
     if not names or len(set(names)) < len(names):
         raise ValueError(
             f"DAG.policy: {policy!r} is not allowed; give at least one policy, "

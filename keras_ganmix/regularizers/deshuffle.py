@@ -5,7 +5,11 @@ from keras import ops
 
 from keras_ganmix.ops.permutations import SELECTIONS, permutation_table
 from keras_ganmix.ops.tiles import shuffle_tiles
-from keras_ganmix.regularizers.arguments import check_number, is_integer
+from keras_ganmix.regularizers.arguments import (
+    check_name,
+    check_number,
+    is_integer,
+)
 from keras_ganmix.regularizers.self_supervision import SelfSupervision
 
 
@@ -74,7 +78,7 @@ class Deshuffle(SelfSupervision):
             spectral_norm,
             name,
         )
-        self._one_of("selection", selection, SELECTIONS)
+        check_name("Deshuffle.selection", selection, SELECTIONS)
         for argument, value in (("grid", grid), ("permutations", permutations)):
             check_number(
                 f"Deshuffle.{argument}",

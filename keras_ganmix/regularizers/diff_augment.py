@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from keras_ganmix.ops.augment import POLICIES, augment, uniforms_needed
+from keras_ganmix.regularizers.arguments import check_name
 from keras_ganmix.regularizers.base import Regularizer
-from keras_ganmix.utils.names import unknown
 
 POLICY = ("color", "translation", "cutout")
 
@@ -59,10 +59,7 @@ class DiffAugment(Regularizer):
             )
         policy = tuple(policy)
         for augmentation in policy:
-            if augmentation not in POLICIES:
-                raise ValueError(
-                    unknown(f"{who}.policy", augmentation, POLICIES)
-                )
+            check_name(f"{who}.policy", augmentation, POLICIES)
         self.policy = policy
 
     @property

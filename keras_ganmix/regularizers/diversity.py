@@ -3,7 +3,6 @@
 from keras import ops
 
 from keras_ganmix.regularizers.base import Regularizer, Weight
-from keras_ganmix.utils.names import unknown
 
 FEATURES = ("flattened", "pooled")
 
@@ -39,13 +38,6 @@ class Diversity(Regularizer):
                 "batch of 1 is too small, give at least 2 to each replica."
             )
         return self.penalty(context)
-
-
-def check_features(owner, features):
-    """Raises a ValueError unless `features` is one of `FEATURES`."""
-    if features not in FEATURES:
-        kind = f"{type(owner).__name__}.features"
-        raise ValueError(unknown(kind, features, FEATURES))
 
 
 def select_features(features, which):

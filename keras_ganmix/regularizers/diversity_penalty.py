@@ -3,13 +3,16 @@
 import keras
 
 from keras_ganmix.ops.similarity import WEIGHTINGS, diversity_penalty
-from keras_ganmix.regularizers.arguments import check_number, is_positive
+from keras_ganmix.regularizers.arguments import (
+    check_name,
+    check_number,
+    is_positive,
+)
 from keras_ganmix.regularizers.diversity import (
+    FEATURES,
     Diversity,
-    check_features,
     select_features,
 )
-from keras_ganmix.utils.names import unknown
 
 
 @keras.saving.register_keras_serializable(package="keras_ganmix")
@@ -77,21 +80,16 @@ class DiversityPenalty(Diversity):
         check_number(
             "DiversityPenalty.scale", scale, is_positive, "a number above 0"
         )
-        if latent_weighting not in WEIGHTINGS:
-            raise ValueError(
-                unknown(
-                    "DiversityPenalty.latent_weighting",
-                    latent_weighting,
-                    WEIGHTINGS,
-                )
-            )
+        check_name(
+            "DiversityPenalty.latent_weighting", latent_weighting, WEIGHTINGS
+        )
         check_number(
             "DiversityPenalty.threshold",
             threshold,
             lambda cosine: -1 <= cosine <= 1,
             "a cosine, in [-1, 1]",
         )
-        check_features(self, features)
+        check_name("DiversityPenalty.features", features, FEATURES)
         self.scale = scale
         self.latent_weighting = latent_weighting
         self.threshold = threshold

@@ -3,10 +3,14 @@
 import keras
 
 from keras_ganmix.ops.similarity import gdpp_terms
-from keras_ganmix.regularizers.arguments import check_number
+from keras_ganmix.regularizers.arguments import (
+    check_name,
+    check_number,
+    is_not_negative,
+)
 from keras_ganmix.regularizers.diversity import (
+    FEATURES,
     Diversity,
-    check_features,
     select_features,
 )
 
@@ -65,10 +69,10 @@ class GDPP(Diversity):
         check_number(
             "GDPP.magnitude_weight",
             magnitude_weight,
-            lambda weight: 0 <= weight < float("inf"),
+            is_not_negative,
             "a number of at least 0",
         )
-        check_features(self, features)
+        check_name("GDPP.features", features, FEATURES)
         self.magnitude_weight = magnitude_weight
         self.signed = signed
         self.features = features

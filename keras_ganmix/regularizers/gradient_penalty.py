@@ -3,9 +3,13 @@
 import keras
 from keras import ops
 
+from keras_ganmix.regularizers.arguments import (
+    check_name,
+    check_number,
+    is_positive,
+)
 from keras_ganmix.regularizers.base import Regularizer, Weight
 from keras_ganmix.regularizers.r1_r2 import image_gradient, square_norms
-from keras_ganmix.utils.names import unknown
 
 KINDS = ("wgan_gp", "dragan")
 _EPSILON = 1e-10  # below the root, whose gradient at 0 would be infinite
@@ -61,13 +65,10 @@ class GradientPenalty(Regularizer):
         one_sided=False,
         name=None,
     ):
-        if kind not in KINDS:
-            raise ValueError(unknown("GradientPenalty.kind", kind, KINDS))
-        if not (isinstance(target, (int, float)) and 0 < target < float("inf")):
-            raise ValueError(
-                f"GradientPenalty.target: {target!r} is not allowed; give a "
-                "number above 0."
-            )
+        check_name("GradientPenalty.kind", kind, KINDS)
+        check_number(
+            "GradientPenalty.target", target, is_positive, "a number above 0"
+        )
         super().__init__(
             Weight.get(weight, "GradientPenalty.weight"), name=name
         )

@@ -4,8 +4,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_ganmix.regularizers.arguments import (
+    check_name,
+    check_number,
+    is_integer,
+)
 from keras_ganmix.regularizers.base import Regularizer, Weight
-from keras_ganmix.utils.names import unknown
 
 FORMS = ("paper", "official")
 
@@ -54,18 +58,16 @@ class LeCam(Regularizer):
     def __init__(
         self, weight=0.3, decay=0.99, start=0, form="paper", name=None
     ):
-        if not (isinstance(decay, (int, float)) and 0 <= decay < 1):
-            raise ValueError(
-                f"LeCam.decay: {decay!r} is not allowed; give a number in "
-                "[0, 1)."
-            )
-        if not (isinstance(start, int) and start >= 0):
-            raise ValueError(
-                f"LeCam.start: {start!r} is not allowed; give an integer of "
-                "at least 0, a number of steps."
-            )
-        if form not in FORMS:
-            raise ValueError(unknown("LeCam.form", form, FORMS))
+        check_number(
+            "LeCam.decay", decay, lambda d: 0 <= d < 1, "a number in [0, 1)"
+        )
+        check_number(
+            "LeCam.start",
+            start,
+            is_integer(0),
+            "an integer of at least 0, a number of steps",
+        )
+        check_name("LeCam.form", form, FORMS)
         super().__init__(Weight.get(weight, "LeCam.weight"), name=name)
         self.decay = decay
         self.start = start

@@ -1,15 +1,18 @@
 """Sample mixing: the discriminator grades mixtures of real and fake images."""
 
-import math
-
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_ganmix import losses
 from keras_ganmix.ops import masks
+from keras_ganmix.regularizers.arguments import (
+    check_name,
+    check_number,
+    is_integer,
+    is_positive,
+)
 from keras_ganmix.regularizers.base import Regularizer, Weight
-from keras_ganmix.utils.names import unknown
 
 _MASKS = ("mixup", "cutmix", "srmix")
 _MODES = ("auto", "interpolate", "target", "as_fake", "consistency")
@@ -122,11 +125,18 @@ class SampleMixing(Regularizer):
             ("mode", mode, _MODES),
             ("apply", apply, _APPLY),
         ):
-            if value not in allowed:
-                raise ValueError(
-                    unknown(f"SampleMixing.{argument}", value, allowed)
-                )
-        _check_numbers(alpha, sigma, ramp_steps)
+            check_name(f"SampleMixing.{argument}", value, allowed)
+        for argument, value, is_allowed, allowed in (
+            ("alpha", alpha, is_positive, "a number above 0"),
+            ("sigma", sigma, lambda v: v >= 0, "a number of at least 0"),
+            (
+                "ramp_steps",
+                ramp_steps,
+                is_integer(1),
+                "an integer of at least 1",
+            ),
+        ):
+            check_number(f"SampleMixing.{argument}", value, is_allowed, allowed)
         weight = Weight.get(weight, "SampleMixing.weight")
         if apply != "add" and weight != Weight(1.0):
             raise ValueError(
@@ -295,22 +305,3 @@ class SampleMixing(Regularizer):
         fold = self.mode_for(context.loss) == "as_fake"
         images, lam = self.mix(real.seen, fake.seen, context.draws, fold)
         return context.samples(images, real.labels).logits, lam[:, None]
-
-
-def _check_numbers(alpha, sigma, ramp_steps):
-    for argument, value, fits, allowed in (
-        ("alpha", alpha, lambda v: 0 < v < math.inf, "a number above 0"),
-        ("sigma", sigma, lambda v: v >= 0, "a number of at least 0"),
-    ):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (number and fits(value)):
-            raise ValueError(
-                f"SampleMixing.{argument}: {value!r} is not allowed; give "
-                f"{allowed}."
-            )
-    integer = isinstance(ramp_steps, int) and not isinstance(ramp_steps, bool)
-    if not integer or ramp_steps < 1:
-        raise ValueError(
-            f"SampleMixing.ramp_steps: {ramp_steps!r} is not allowed; give an "
-            "integer of at least 1."
-        )

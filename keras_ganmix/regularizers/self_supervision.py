@@ -7,11 +7,10 @@ import tensorflow as tf
 from keras import ops
 
 from keras_ganmix.networks.spectral_norm import SpectralNormalization
+from keras_ganmix.regularizers.arguments import PLACES, check_name
 from keras_ganmix.regularizers.base import Regularizer, Weight
-from keras_ganmix.utils.names import unknown
 
 POOLINGS = ("average", "flatten")
-PLACES = ("step", "pipeline")
 
 
 class SelfSupervision(Regularizer):
@@ -68,16 +67,11 @@ class SelfSupervision(Regularizer):
             Weight.get(generator_weight, f"{who}.generator_weight"),
             name,
         )
-        self._one_of("where", where, PLACES)
-        self._one_of("pooling", pooling, POOLINGS)
+        check_name(f"{who}.where", where, PLACES)
+        check_name(f"{who}.pooling", pooling, POOLINGS)
         self.where = where
         self.pooling = pooling
         self.spectral_norm = bool(spectral_norm)
-
-    def _one_of(self, argument, value, allowed):
-        if value not in allowed:
-            kind = f"{type(self).__name__}.{argument}"
-            raise ValueError(unknown(kind, value, allowed))
 
     @property
     def num_tasks(self):
