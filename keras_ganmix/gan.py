@@ -107,7 +107,10 @@ class GAN(AdversarialModel):
                 self._terms[f"{side}/{regularizer.name}"].update_state(
                     value, sample_weight=active
                 )
-        self._terms[f"{side}_loss"].update_state(total)
+        # Otherwise TensorFlow folds these sums into that of the mean, in an
+        # order that differs from process to process.
+        logged = tf.ensure_shape(total, ())
+        self._terms[f"{side}_loss"].update_state(logged)
         return total
 
     def _log_reports(self, context):
