@@ -216,6 +216,33 @@ def test_a_signal_saves_and_the_run_goes_on(number, code):
     assert (summary["resumed_at"], summary["step"]) == (step, step + 2)
 
 
+@pytest.mark.slow
+def test_a_killed_run_with_regularizers_ends_as_one_that_was_not():
+    """Bytes of logs, scores and pictures, over three processes."""
+    arguments = [
+        *TINY,
+        "--steps=400",
+        "--set=train.log_every=10",
+        "--set=evaluate.every=100",
+        "--set=samples.every=100",
+        "--set=checkpoint.every=50",
+        "--set=regularizers=[LeCam, DiversityPenalty, "
+        "{type: R1, weight: {value: 1, every: 4, warmup: 100}}]",
+    ]
+    assert start(*arguments, "--run_dir=whole").wait() == cli.DONE
+    killed = start(*arguments, "--run_dir=parts")
+    for line in killed.stdout:
+        if line.startswith("step") and "120/" in line:
+            break
+    killed.kill()
+    killed.wait()
+    assert len(lines("parts/metrics.jsonl")) < 40
+    assert start(*arguments, "--run_dir=parts").wait() == cli.DONE
+    for name in ("metrics.jsonl", "scores.jsonl", "samples/step-0000400.png"):
+        whole, parts = Path("whole") / name, Path("parts") / name
+        assert whole.read_bytes() == parts.read_bytes(), name
+
+
 def test_another_recipe_does_not_go_on_with_a_run(finished, capsys):
     before = (finished / "recipe.yaml").read_bytes()
     arguments = [*TINY, "--steps=12", f"--run_dir={finished}"]
