@@ -3,7 +3,8 @@
 import contextlib
 import os
 import pathlib
-import tempfile
+
+from keras_ganmix.utils.files import atomic_path
 
 
 @contextlib.contextmanager
@@ -18,22 +19,14 @@ def atomic_write(path, mode="w"):
         The open file. On an error nothing is left behind, and a file that was
         at `path` before stays.
     """
-    path = os.path.abspath(os.fspath(path))
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".writing-")
     encoding = None if "b" in mode else "utf-8"
-    try:
-        with os.fdopen(handle, mode, encoding=encoding) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, mode, encoding=encoding) as file,
+    ):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def cache_folder():
