@@ -1,10 +1,15 @@
 """Reading and resizing single pictures, with errors that say what is wrong."""
 
+import errno
 import io
 import os
+import stat
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from keras_ganmix.utils.names import shown
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
@@ -12,6 +17,8 @@ MAX_PIXELS = 2**26
 MAX_BYTES = 2**28
 RESIZE_MODES = ("crop", "pad", "squeeze")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+_ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+_ORIENTATION = 0x0112
 
 
 class ImageError(ValueError):
@@ -25,9 +32,7 @@ class ImageError(ValueError):
     def __init__(self, path, reason):
         self.path = os.fspath(path)
         self.reason = reason
-        # One line also for names with line breaks or broken encodings.
-        shown = self.path if self.path.isprintable() else ascii(self.path)
-        super().__init__(f"{shown}: {reason}")
+        super().__init__(f"{shown(self.path)}: {reason}")
 
 
 class UnreadableImageError(ImageError):
@@ -44,6 +49,45 @@ class ImageTooLargeError(ImageError):
 
 class CorruptImageError(ImageError):
     """The header is fine but the pixels are truncated or damaged."""
+
+
+class Header(NamedTuple):
+    """What a picture file says of itself, before pixels are decoded.
+
+    Attributes:
+        format: one of `FORMATS`, or `"MPO"` for JPEG with several pictures.
+        mode: Pillow's name of how pixels are stored: `"L"`, `"RGBA"` ...
+        size: (width, height) as stored.
+        grey: whether the pixels have no colour.
+        transparent: whether there is an alpha channel or transparent colour.
+        animated: whether there is more than one frame.
+        orientation: EXIF's number, 1 for upright.
+        profile: bytes of the colour profile, or None.
+    """
+
+    format: str
+    mode: str
+    size: tuple
+    grey: bool
+    transparent: bool
+    animated: bool
+    orientation: int
+    profile: bytes | None
+
+
+def read_header(path, *, data=None, max_pixels=MAX_PIXELS):
+    """Reads the `Header` of one picture. Raises `ImageError`."""
+    with _open(path, data, max_pixels) as image:
+        return Header(
+            image.format,
+            image.mode,
+            image.size,
+            image.mode in _GREY_MODES,
+            image.mode in _ALPHA_MODES or "transparency" in image.info,
+            _is_animated(image),
+            _orientation(image),
+            image.info.get("icc_profile"),
+        )
 
 
 def read_image(path, *, channels=None, data=None, max_pixels=MAX_PIXELS):
@@ -152,7 +196,7 @@ def _resize_bands(array, size, box):
 
 def _open(path, data, max_pixels):
     if data is None:
-        data = _read_bytes(path)
+        data = read_bytes(path)
     if not data:
         raise CorruptImageError(path, "the file is empty")
     try:
@@ -185,20 +229,56 @@ def _open(path, data, max_pixels):
     return image
 
 
-def _read_bytes(path):
+def read_bytes(path):
+    """Reads a whole picture file, if it is a regular one of a sane size.
+
+    Raises:
+        UnreadableImageError, ImageTooLargeError.
+    """
     try:
-        if not os.path.isfile(path):
-            kind = "not a regular file" if os.path.exists(path) else "not found"
-            raise UnreadableImageError(path, kind)
-        size = os.path.getsize(path)
-        if size > MAX_BYTES:
-            raise ImageTooLargeError(
-                path, f"{size} bytes are more than the {MAX_BYTES} allowed"
-            )
-        with open(path, "rb") as file:
-            return file.read()
+        with open(path, "rb", opener=_open_regular) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = b""
+            if size <= MAX_BYTES:
+                data = file.read(MAX_BYTES + 1)
+                size = len(data)
+    except FileNotFoundError as error:
+        raise UnreadableImageError(path, "not found") from error
     except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableImageError(path, reason.lower()) from error
+    except ValueError as error:  # a zero byte in the name
         raise UnreadableImageError(path, _short(error)) from error
+    if size > MAX_BYTES:
+        raise ImageTooLargeError(
+            path, f"{size} bytes are more than the {MAX_BYTES} allowed"
+        )
+    return data
+
+
+def _open_regular(path, flags):
+    # A pipe that nobody writes to would block without this flag.
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "Not a regular file")
+    return handle
+
+
+def _is_animated(image):
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:
+        # A second frame that is damaged does not matter: it is not used.
+        return True
+
+
+def _orientation(image):
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        # As in `_upright`.
+        return 1
 
 
 def _upright(image):
@@ -215,8 +295,7 @@ def _flatten(image):
         return _flatten_16_bit(image)
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range")
-    alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
-    if alpha or "transparency" in image.info:
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image).convert("RGB")

@@ -1,4 +1,4 @@
-"""Messages for names that are not known."""
+"""Names in messages: those that are not known, those that cannot be shown."""
 
 import difflib
 
@@ -19,3 +19,12 @@ def unknown(kind, got, allowed):
     names = " or ".join(repr(n) for n in near)
     hint = f" Did you mean {names}?" if near else ""
     return f"Unknown {kind} {got!r}.{hint} Allowed: {', '.join(allowed)}."
+
+
+def shown(name):
+    """Returns a name as it may be printed, on one line.
+
+    Names of files may hold line breaks, terminal commands and bytes that are
+    no text; these are escaped.
+    """
+    return name if name.isprintable() else ascii(name)
