@@ -1,0 +1,1 @@
+"""Sweeps: a matrix of recipes and seeds. Imports no TensorFlow."""

@@ -1,0 +1,99 @@
+"""How long a sweep will take: from measured steps, then from finished runs."""
+
+import json
+
+from keras_ganmix.sweeping.records import DONE, read_record
+from keras_ganmix.utils import jsonl
+
+
+class Budget:
+    """The time of each cell, as far as it is known.
+
+    Args:
+        plan: the `Plan`.
+        folder: its `SweepFolder`; every arm has been timed.
+        processes: how many cells run at a time.
+    """
+
+    def __init__(self, plan, folder, processes):
+        self.plan, self.folder, self.processes = plan, folder, processes
+        self.timings = {
+            arm: json.loads(folder.timing(arm).read_text(encoding="utf-8"))
+            for arm in plan.arms
+        }
+
+    def steps_alone(self, arm):
+        """Seconds of the steps of a cell, pictures and scores aside."""
+        timing, steps = self.timings[arm], self.plan.arms[arm].train.steps
+        return timing["first_step"] + (steps - 1) * timing["step"]
+
+    def remaining(self):
+        """Seconds until all cells are done.
+
+        Once cells have ended, their own time says how much the pictures, the
+        scores and the other work of the machine add to the steps.
+        """
+        expected = made = work = 0.0
+        for arm, seed in self.plan.cells():
+            record = read_record(self.folder, arm, seed)
+            alone = self.steps_alone(arm)
+            if record and record["status"] == DONE:
+                expected += alone
+                made += record["seconds"]
+            elif not record or "status" not in record:
+                work += alone * (1 - self._progress(arm, seed))
+        factor = made / expected if expected else 1.0
+        return work * factor / self.processes
+
+    def _progress(self, arm, seed):
+        path = self.folder.run(arm, seed).metrics
+        lines = jsonl.read(path) if path.exists() else []
+        if not lines:
+            return 0.0
+        return min(1.0, lines[-1]["step"] / self.plan.arms[arm].train.steps)
+
+    def lines(self):
+        """What is known before the first run, as lines of text."""
+        plan = self.plan
+        rows = [("arm", "ms/step", "steps", "each run", "done")]
+        for arm, recipe in plan.arms.items():
+            records = [read_record(self.folder, arm, s) for s in plan.seeds]
+            done = sum(r is not None and "status" in r for r in records)
+            rows.append(
+                (
+                    arm,
+                    f"{1000 * self.timings[arm]['step']:.2f}",
+                    f"{recipe.train.steps:,}",
+                    duration(self.steps_alone(arm)),
+                    f"{done} of {len(records)}",
+                )
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = [
+            "  ".join(
+                [
+                    f"{row[0]:<{widths[0]}}",
+                    *(
+                        f"{x:>{w}}"
+                        for x, w in zip(row[1:], widths[1:], strict=True)
+                    ),
+                ]
+            )
+            for row in rows
+        ]
+        arms, seeds = len(plan.arms), len(plan.seeds)
+        lines.append(
+            f"time: about {duration(self.remaining())} for what is left of "
+            f"{arms} x {seeds} runs, {self.processes} at a time, pictures and "
+            "scores aside"
+        )
+        return lines
+
+
+def duration(seconds):
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"

@@ -1,0 +1,110 @@
+"""What one process of a sweep does: train and score a run, or time steps.
+
+These processes are started by `workers`; each is the command `sweep` again,
+so that whoever looks for the sweep among the processes finds all of it.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+from keras_ganmix import recipes
+from keras_ganmix.recipes.source import open_source
+from keras_ganmix.utils import cli
+from keras_ganmix.utils.files import write_json, write_text
+
+#: The environment variable that says that standard input is the parent's.
+WATCHED = "KERAS_GANMIX_SWEEP_PARENT"
+
+#: The cell that stands for the timing of all arms.
+TIMING = "timing"
+
+
+def run_cell(folder, arm, seed):
+    """Trains a cell with `train`, then scores it with `evaluate`.
+
+    Args:
+        folder: `SweepFolder` with a plan.
+        arm: its name.
+        seed: a seed.
+
+    Returns:
+        Exit code of the first of these commands that failed, or 0.
+    """
+    from keras_ganmix import evaluate, train
+
+    stop_with_parent()
+    plan = folder.load()
+    run = folder.run(arm, seed)
+    recipe = folder.path / arm / f"seed-{seed}.yaml"
+    write_text(recipe, recipes.dump(plan.recipe_of(arm, seed)))
+    code = train.main(["train", f"--recipe={recipe}", f"--run_dir={run.path}"])
+    for index, scoring in enumerate(plan.scorings):
+        if code != cli.DONE:
+            return code
+        out = folder.scores(arm, seed, index)
+        code = evaluate.main(
+            ["evaluate", f"--run={run.path}", f"--out={out}", *scoring.flags()]
+        )
+    return code
+
+
+def time_arms(folder):
+    """Measures a step of each arm that has not been measured.
+
+    An arm that cannot be built is found here, before any run is made.
+
+    Args:
+        folder: `SweepFolder` with a plan.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: if an arm cannot be built; begins with its name.
+    """
+    stop_with_parent()
+    plan = folder.load()
+    for arm in plan.arms:
+        if folder.timing(arm).exists():
+            continue
+        recipe = plan.recipe_of(arm, plan.seeds[0])
+        with cli.bad_input(f"vary: arm {arm!r}:"):
+            source = open_source(recipe)
+            with cli.without_startup_noise():
+                cost = _measure(recipe, source, folder.run(arm, 0))
+        write_json(folder.timing(arm), cost)
+        print(f"{arm}: {1000 * cost['step']:.2f} ms per step", flush=True)
+    return cli.DONE
+
+
+def _measure(recipe, source, run):
+    import keras
+
+    from keras_ganmix import building, costs
+
+    keras.backend.clear_session()
+    building.start_devices()
+    building.set_up(recipe)
+    gan = building.build_gan(recipe, source)
+    building.build_scores(recipe, source, run)
+    cost = costs.measure(gan, building.build_dataset(recipe, source, gan))
+    del cost["memory"]  # of all arms so far
+    return cost
+
+
+def stop_with_parent():
+    """Lets this process stop, as by SIGTERM, when its parent is gone.
+
+    The parent holds the other end of standard input, and writes nothing.
+    """
+    if WATCHED not in os.environ:
+        return
+
+    def watch():
+        # Not through Python's buffer, which is locked while a thread reads.
+        os.read(sys.stdin.fileno(), 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
