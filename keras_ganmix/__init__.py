@@ -23,6 +23,7 @@ _MODULES = (
     "ops",
     "recipes",
     "regularizers",
+    "serving",
 )
 _NAMES = {"GAN": "keras_ganmix.gan"}
 

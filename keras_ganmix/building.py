@@ -17,6 +17,9 @@ from keras_ganmix.state import newest, read_note, variables_of
 # Real points drawn below those of a generator.
 _REFERENCE = 2000
 
+# Seeds between the order of a run's data and that of its next retry.
+_RETRY = 2**40
+
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "adamw": keras.optimizers.AdamW,
@@ -69,11 +72,11 @@ def build_dataset(recipe, source, gan):
     It begins with the batch of the GAN's step. A batch holds the images of
     all discriminator updates of one step.
     """
-    step = int(gan.step.numpy())
+    step, retry = int(gan.step.numpy()), int(gan.retry.numpy())
     dataset = data.dataset(
         source,
         batch_size=recipe.data.batch_size * recipe.train.discriminator_steps,
-        seed=recipe.train.seed,
+        seed=recipe.train.seed + retry * _RETRY,
         start_step=step,
         flip=recipe.data.flip,
         labels=recipe.generator.conditional,
@@ -83,23 +86,26 @@ def build_dataset(recipe, source, gan):
 
 def build_networks(recipe, image_shape, num_classes=None):
     """Returns the generator and the discriminator, untrained."""
-    models = []
-    for kind in ("generator", "discriminator"):
-        section = getattr(recipe, kind)
-        arguments = builder_arguments(section)
-        if "synchronized" in networks.arguments(kind, section.network):
-            synchronized = recipe.train.synchronized_batch_norm
-            arguments["synchronized"] = synchronized
-        models.append(
-            networks.build(
-                kind,
-                section.network,
-                image_shape=image_shape,
-                num_classes=num_classes,
-                **arguments,
-            )
-        )
-    return models
+    return [
+        build_network(recipe, kind, image_shape, num_classes)
+        for kind in ("generator", "discriminator")
+    ]
+
+
+def build_network(recipe, kind, image_shape, num_classes=None):
+    """Returns the `"generator"` or the `"discriminator"`, untrained."""
+    section = getattr(recipe, kind)
+    arguments = builder_arguments(section)
+    if "synchronized" in networks.arguments(kind, section.network):
+        synchronized = recipe.train.synchronized_batch_norm
+        arguments["synchronized"] = synchronized
+    return networks.build(
+        kind,
+        section.network,
+        image_shape=image_shape,
+        num_classes=num_classes,
+        **arguments,
+    )
 
 
 def build_regularizers(recipe):
@@ -123,6 +129,15 @@ def build_optimizers(recipe):
     ]
 
 
+def set_learning_rates(recipe, gan):
+    """Sets the rates of a recipe, where a checkpoint has brought its own."""
+    for side in ("generator", "discriminator"):
+        optimizer = getattr(gan, f"{side}_optimizer")
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        section = getattr(recipe.optimizer, side)
+        optimizer.learning_rate = section.learning_rate
+
+
 def build_gan(recipe, source):
     """Returns the compiled `GAN` of a recipe.
 
@@ -136,7 +151,7 @@ def build_gan(recipe, source):
     """
     conditional = recipe.generator.conditional
     num_classes = require_labels(source) if conditional else None
-    with build_strategy(recipe).scope(), _dtype_policy(recipe.train.dtype):
+    with build_strategy(recipe).scope(), dtype_policy(recipe.train.dtype):
         generator, discriminator = build_networks(
             recipe, source.image_shape, num_classes
         )
@@ -268,7 +283,8 @@ def start_from(gan, folder):
 
 
 @contextlib.contextmanager
-def _dtype_policy(name):
+def dtype_policy(name):
+    """Sets Keras' policy of dtypes for a block."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

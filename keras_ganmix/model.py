@@ -18,7 +18,7 @@ from keras_ganmix.discriminator import DiscriminatorView
 from keras_ganmix.ops.pixels import to_uint8
 from keras_ganmix.regularizers.base import Regularizer
 from keras_ganmix.sampling import sample
-from keras_ganmix.utils.models import is_functional
+from keras_ganmix.utils.models import copy_of_model
 
 
 class AdversarialModel(keras.Model):
@@ -62,7 +62,7 @@ class AdversarialModel(keras.Model):
         self._set_up_regularizers()
         self.ema_generator = None
         if ema_momentum is not None:
-            self.ema_generator = _copy_of(generator, example_inputs(self))
+            self.ema_generator = copy_of_model(generator, example_inputs(self))
             self.ema_generator.trainable = False
         self.step = self._counter("step")
         # A run that is tried again after a fault continues with other numbers.
@@ -307,18 +307,6 @@ def _latent_dim(generator, latent_dim):
             f"latents must be (batch, {latent_dim or 'latent_dim'})."
         )
     return shape[1]
-
-
-def _copy_of(generator, example):
-    if is_functional(generator):
-        copy = keras.models.clone_model(generator)
-        name = f"averaged_{generator.name}"
-        copy = keras.Model(copy.inputs, copy.outputs[0], name=name)
-    else:
-        copy = type(generator).from_config(generator.get_config())
-        copy(example)
-    copy.set_weights(generator.get_weights())
-    return copy
 
 
 def _optimizer(identifier, model):

@@ -1,4 +1,6 @@
-"""Questions about Keras models."""
+"""Questions about Keras models, and copies of them."""
+
+import keras
 
 
 def is_functional(model):
@@ -8,3 +10,21 @@ def is_functional(model):
     `model.outputs` are symbolic tensors); a subclassed one does not.
     """
     return bool(getattr(model, "inputs", None))
+
+
+def copy_of_model(model, example):
+    """A model of its own with the same weights, named `averaged_...`.
+
+    Args:
+        model: functional, or subclassed with a `get_config`.
+        example: inputs that build a subclassed one.
+    """
+    if is_functional(model):
+        copy = keras.models.clone_model(model)
+        name = f"averaged_{model.name}"
+        copy = keras.Model(copy.inputs, copy.outputs[0], name=name)
+    else:
+        copy = type(model).from_config(model.get_config())
+        copy(example)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,0 +1,307 @@
+"""`model_card.md`: what an exported generator is, and how it is called."""
+
+import dataclasses
+
+from keras_ganmix import recipes
+from keras_ganmix.metrics.hashes import hash_arrays
+from keras_ganmix.metrics.report import (
+    Evaluation,
+    direction,
+    protocol_path,
+    read_protocol,
+)
+from keras_ganmix.run_folder import RunFolder
+from keras_ganmix.serving.describe import describe_signatures
+from keras_ganmix.trained import DataFacts
+from keras_ganmix.utils import jsonl
+
+_LICENCES = {
+    "fashion_mnist_10k": "MIT, Copyright 2017 Zalando SE",
+    "fashion_mnist": "MIT, Copyright 2017 Zalando SE",
+    "emoji": "SIL Open Font License 1.1, Noto Color Emoji, Google",
+    "ring": "none needed: drawn from a formula",
+    "grid": "none needed: drawn from a formula",
+}
+_NO_SCORES = ("step", "diversity")
+_WHICH = {
+    "ema": "averaged weights of the generator",
+    "last": "the generator's own weights, not averaged",
+    "best": "averaged weights at the best score",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What is known of a generator beside itself.
+
+    Attributes:
+        recipe: the `Recipe`.
+        data: `trained.DataFacts`.
+        evaluation: `Evaluation` of these weights, or `None`.
+    """
+
+    recipe: recipes.Recipe
+    data: DataFacts
+    evaluation: Evaluation | None = None
+
+    @classmethod
+    def of_run(cls, run, generator, data):
+        """What the folder of a run tells.
+
+        Args:
+            run: the folder.
+            generator: its `TrainedGenerator`.
+            data: its `DataFacts`.
+        """
+        folder = RunFolder(run)
+        recipe = recipes.load(folder.recipe)
+        return cls(
+            _without_places(recipe),
+            data._replace(source=_without_place(data.source)),
+            _evaluation(folder, generator, recipe),
+        )
+
+    def write_recipe(self, folder):
+        """Writes `assets.extra/recipe.yaml`."""
+        path = folder / "assets.extra" / "recipe.yaml"
+        path.write_text(recipes.dump(self.recipe), encoding="utf-8")
+
+
+def _without_place(source):
+    """A source without the folders that lead to it: they are nobody's."""
+    family, colon, argument = source.partition(":")
+    if family == "stacked_digits":
+        return f"{family}{colon}{_without_place(argument)}"
+    return family + colon + argument.rstrip("/").rpartition("/")[2]
+
+
+def _without_places(recipe):
+    source = _without_place(recipe.data.source)
+    data = recipe.data.model_copy(update={"source": source})
+    return recipe.model_copy(update={"data": data})
+
+
+def _evaluation(folder, generator, recipe):
+    """The scores of the very weights that are exported, or `None`."""
+    averaged = generator.which != "last"
+    if folder.evaluation.is_file():
+        found = Evaluation.load(folder.evaluation)
+        ema = found.protocol.ema
+        if found.step == generator.step and ema in (averaged, None):
+            return found
+    protocol = protocol_path(folder.scores)
+    if not (folder.scores.is_file() and protocol.is_file()):
+        return None
+    protocol, floor = read_protocol(protocol)
+    for line in reversed(jsonl.read(folder.scores)):
+        if line["step"] == generator.step and protocol.ema == averaged:
+            scores = {k: line[k] for k in line if k not in _NO_SCORES}
+            return Evaluation(scores, floor, {}, protocol, 0.0, line["step"])
+    return None
+
+
+def model_card(facts, references, about):
+    """Returns the text of the card.
+
+    Args:
+        facts: what `generator.json` holds.
+        references: arrays of reference pictures.
+        about: `About`, or `None`.
+    """
+    parts = [
+        _head(facts),
+        _data(facts, about),
+        _training(facts, about),
+        _scores(about),
+        _signatures(facts),
+        _calls(facts),
+        _checksums(facts, references),
+        _limits(facts),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(facts):
+    shape = _times(facts["image_shape"])
+    classes = ""
+    if facts["num_classes"]:
+        classes = f" of {facts['num_classes']} classes"
+    return (
+        f"# {facts['name']}, version {facts['version']}\n\n"
+        f"A generator of {_kind(facts)} ({shape}){classes} from latents of "
+        f"{facts['latent_dim']} numbers, {_latents(facts)}. Exported by "
+        f"keras_ganmix {facts['versions']['keras_ganmix']} on "
+        f"{facts['created'][:10]}; it runs in TensorFlow Serving, or wherever "
+        "TensorFlow loads a SavedModel, without this package and without Keras."
+    )
+
+
+def _latents(facts):
+    return {
+        "normal": "standard normal",
+        "truncated": "standard normal cut at 2 standard deviations",
+        "uniform": "uniform in [-1, 1)",
+    }[facts["latent_distribution"]]
+
+
+def _data(facts, about):
+    if about is None:
+        return "## Data\n\nNot recorded: it was exported without its run."
+    data = about.data
+    rows = [
+        ("source", f"`{data.source}`"),
+        ("split", data.split or "not recorded"),
+        ("images", "not recorded" if data.images is None else data.images),
+        ("fingerprint", f"`{data.fingerprint or 'not recorded'}`"),
+        ("licence of the data", _licence(data.source)),
+    ]
+    if facts["class_names"]:
+        names = enumerate(facts["class_names"])
+        rows.append(("classes", ", ".join(f"{i} {n}" for i, n in names)))
+    return "## Data\n\n" + _table(("", ""), rows)
+
+
+def _licence(source):
+    family, _, argument = source.partition(":")
+    if family == "stacked_digits":
+        return _licence(argument)
+    return _LICENCES.get(family, "not recorded; ask where the data come from")
+
+
+def _training(facts, about):
+    weights = _WHICH[facts["which"]]
+    if about is None:
+        return (
+            f"## Training\n\n{facts['step']} generator updates; the export "
+            f"holds the {weights}."
+        )
+    recipe = about.recipe
+    terms = ", ".join(section.type for section in recipe.regularizers)
+    rows = [
+        ("recipe", f"`{recipe.name}`, see `assets.extra/recipe.yaml`"),
+        ("generator", recipe.generator.network),
+        ("discriminator", recipe.discriminator.network),
+        ("loss", recipe.loss),
+        ("regularizers", terms or "none"),
+        ("steps", f"{facts['step']} of {recipe.train.steps}"),
+        ("batch size", recipe.data.batch_size),
+        ("exported", weights),
+    ]
+    return "## Training\n\n" + _table(("", ""), rows)
+
+
+def _scores(about):
+    if about is None or about.evaluation is None:
+        return (
+            "## Scores\n\nThese weights have not been scored: "
+            "`python -m keras_ganmix.evaluate --savedmodel FOLDER --data "
+            "SOURCE`."
+        )
+    found, protocol = about.evaluation, about.evaluation.protocol
+    rows = [
+        (f"`{name}`", _number(value), _number(found.floor.get(name)), way)
+        for name, value in found.scores.items()
+        for way in [direction(name)]
+    ]
+    kept = {k: v for k, v in protocol.to_dict().items() if v is not None}
+    kept["source"] = _without_place(protocol.source)
+    kept["packages"] = ", ".join(
+        f"{k} {v}" for k, v in protocol.packages.items()
+    )
+    protocol_rows = [(k.replace("_", " "), v) for k, v in kept.items()]
+    return (
+        "## Scores\n\nThe floor is the same score of real images in the place "
+        "of the fakes.\n\n"
+        + _table(("score", "this generator", "floor", "better"), rows)
+        + "\n\nScores are comparable only with those of the same protocol:"
+        "\n\n" + _table(("protocol", ""), protocol_rows)
+    )
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _signatures(facts):
+    rows = [
+        (f"`{name}`", "; ".join(inputs), "; ".join(outputs))
+        for name, inputs, outputs in describe_signatures(facts)
+    ]
+    return (
+        "## Signatures\n\nB, N and the number of steps are free. Arguments "
+        "with a default may be left out where the server knows defaults of "
+        "signatures. A value out of its range is answered with "
+        "INVALID_ARGUMENT, which names it.\n\n"
+        + _table(("signature", "inputs", "outputs"), rows)
+    )
+
+
+def _calls(facts):
+    shape = (2, facts["latent_dim"])
+    arguments = f"latents=np.zeros({shape}, np.float32)"
+    if facts["num_classes"]:
+        arguments += ", labels=np.array([0, 1], np.int32)"
+    return f"""## How to call it
+
+```python
+import numpy as np, tensorflow as tf
+
+model = tf.saved_model.load("{facts["name"]}/{facts["version"]}")
+call = model.signatures["serving_default"]
+images = call({arguments})["images"]
+```
+
+With TensorFlow Serving:
+
+```bash
+docker run -p 8500:8500 -p 8501:8501 \\
+  -v "$PWD/{facts["name"]}:/models/{facts["name"]}" \\
+  -e MODEL_NAME={facts["name"]} tensorflow/serving
+```"""
+
+
+def _checksums(facts, references):
+    images = references["images"]
+    rows = [
+        ("weights, SHA-256", f"`{facts['weights_sha256']}`"),
+        (
+            f"{len(images)} reference {_kind(facts)}, SHA-256",
+            f"`{hash_arrays([images])}`",
+        ),
+    ]
+    return (
+        "## Checksums\n\n"
+        + _table(("", ""), rows)
+        + f"\n\nThe reference {_kind(facts)} are those of seed 0, kept with "
+        "their latents in `assets.extra/reference.npz`. Other machines round "
+        "in other ways: pixels may differ by one level of 255. `python -m "
+        "keras_ganmix.export --check FOLDER` compares."
+    )
+
+
+def _limits(facts):
+    text = """## What it is not for
+
+It shows what a method learned from the data above, with their gaps and
+biases. It is no source of training data for decisions about people, no
+evidence of how anything looks, and nothing that it makes should be passed off
+as a photograph. It may repeat training images; `keras_ganmix.evaluate
+--metrics memorisation` measures that."""
+    if facts["which"] == "last":
+        text += """ Its weights are not averaged, so its images are
+rougher than those of the average would be, where the run keeps one."""
+    return text
+
+
+def _kind(facts):
+    return "images" if len(facts["image_shape"]) == 3 else "points"
+
+
+def _times(shape):
+    return " x ".join(map(str, shape))
+
+
+def _table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
