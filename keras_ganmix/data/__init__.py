@@ -9,6 +9,7 @@ Only `dataset` needs TensorFlow, which is imported when it is first used.
 import importlib
 
 _NAMES = {
+    "DataError": "lazy",
     "ImageError": "images",
     "Source": "source",
     "dataset": "pipeline",

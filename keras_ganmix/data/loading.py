@@ -1,32 +1,26 @@
 """`load`: from the name of a source to pictures of one size."""
 
-import concurrent.futures
 import math
-import os
 
 import numpy as np
 from absl import logging
 
 from keras_ganmix.data import sources
 from keras_ganmix.data.images import RESIZE_MODES, ImageError, resize_image
+from keras_ganmix.data.lazy import LazyStore
 from keras_ganmix.data.records import (
     ArrayRecords,
     PointRecords,
     StackedRecords,
 )
-from keras_ganmix.data.source import (
-    ArrayStore,
-    LazyStore,
-    Source,
-    StackedStore,
-)
+from keras_ganmix.data.source import ArrayStore, Source, StackedStore
 from keras_ganmix.data.sources.arrays import open_arrays
+from keras_ganmix.data.threads import map_in_order
 from keras_ganmix.utils.names import unknown
 
 MEMORY_LIMIT = 2 * 1024**3
 MAX_IMAGE_SIZE = 4096
 MAX_SKIPPED_SHARE = 0.01
-_CHUNK = 16
 CACHE_MODES = ("auto", "memory", "none")
 
 
@@ -245,7 +239,15 @@ def _load_images(records, keep, fit, on_error, cache):
         array = array if good.all() else array[good]
         return ArrayStore(array), keep, reader.errors
     logging.info("%s: decoded on the fly.", records.name)
-    store = LazyStore(lambda i: fit.read(records, i), keep, shape, dtype)
+    store = LazyStore(
+        lambda i: fit.read(records, i),
+        keep,
+        shape,
+        dtype,
+        None if records.labels is None else records.labels[keep],
+        on_error,
+        records.name,
+    )
     return store, keep, reader.errors
 
 
@@ -295,20 +297,10 @@ class _Reader:
             for index in keep:
                 yield self.fit.read(self.records, index)
             return
-        workers = os.cpu_count() or 1
-        chunks = [keep[i : i + _CHUNK] for i in range(0, len(keep), _CHUNK)]
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            # A bounded window: `pool.map` would hold every picture at once.
-            for start in range(0, len(chunks), 2 * workers):
-                window = chunks[start : start + 2 * workers]
-                for results in pool.map(self._try_read_all, window):
-                    for image, error in results:
-                        if error is not None:
-                            self._count(error)
-                        yield image
-
-    def _try_read_all(self, indices):
-        return [self._try_read(index) for index in indices]
+        for image, error in map_in_order(self._try_read, keep):
+            if error is not None:
+                self._count(error)
+            yield image
 
     def _try_read(self, index):
         try:

@@ -5,13 +5,9 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
+from keras_ganmix.data.lazy import LazyStore
 from keras_ganmix.data.loading import load
-from keras_ganmix.data.source import (
-    ArrayStore,
-    LazyStore,
-    Source,
-    StackedStore,
-)
+from keras_ganmix.data.source import ArrayStore, Source, StackedStore
 
 _INT64_MAX = 2**63 - 1
 

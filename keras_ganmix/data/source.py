@@ -62,33 +62,6 @@ class StackedStore:
         return np.ascontiguousarray(np.moveaxis(stacked, 1, -1))
 
 
-class LazyStore:
-    """Pictures that are decoded whenever they are asked for.
-
-    Args:
-        read: function of an index that returns one uint8 picture.
-        indices: the indices that exist.
-        shape: (h, w, c) of every picture.
-    """
-
-    in_memory = False
-
-    def __init__(self, read, indices, shape, dtype=np.uint8):
-        self.read = read
-        self.indices = indices
-        self.shape = tuple(shape)
-        self.dtype = np.dtype(dtype)
-
-    def __len__(self):
-        return len(self.indices)
-
-    def take(self, indices):
-        out = np.empty((len(indices), *self.shape), self.dtype)
-        for row, index in zip(out, self.indices[indices], strict=True):
-            row[...] = self.read(index)
-        return out
-
-
 class Source:
     """Pictures of one size with optional labels.
 
@@ -97,7 +70,7 @@ class Source:
     Args:
         name: what was loaded, for example `"fashion_mnist_10k"`.
         split: `"train"`, `"test"` ...
-        store: an `ArrayStore`, `StackedStore` or `LazyStore`.
+        store: an `ArrayStore`, `StackedStore` or `lazy.LazyStore`.
         labels: int32 array (N,) or None.
         class_names: list of names, or None.
         num_classes: number of classes; by default that of `class_names`, or
@@ -126,6 +99,7 @@ class Source:
             self.num_classes = num_classes or (
                 len(class_names) if class_names else int(self.labels.max()) + 1
             )
+            _check_classes(name, self.labels, self.num_classes)
         self.skipped = tuple(skipped)
         self._fingerprint = None
 
@@ -153,6 +127,22 @@ class Source:
         return self.store.in_memory
 
     @property
+    def lost(self):
+        """`ImageError`s of the files that went bad after they were loaded."""
+        lost = getattr(self.store, "lost", {})
+        return tuple(lost[position] for position in sorted(lost))
+
+    def check(self):
+        """Raises the `DataError` that has ended a stream of it, if any.
+
+        TensorFlow turns exceptions of a stream into its own; call this when
+        a training has failed with one, to learn which file was the reason.
+        """
+        error = getattr(self.store, "error", None)
+        if error is not None:
+            raise error
+
+    @property
     def images(self):
         """All pictures as one array; decodes and stacks when it must.
 
@@ -173,38 +163,57 @@ class Source:
             )
         return self.store.take(indices)
 
-    def fingerprint(self):
+    def fingerprint(self, most=None):
         """SHA-256 of the pictures and labels, as 64 hexadecimal digits.
 
         It depends on the pixels after resizing, on the shape and on the
         labels, not on the order, the file names or the cache: two machines
         that hold the same pictures agree, wherever they got them from. It is
         computed once; without a cache that decodes everything once more.
+
+        Args:
+            most: look at no more than so many pictures, spread evenly.
         """
+        if most is not None and most < len(self):
+            return self._digest(np.linspace(0, len(self) - 1, most).astype(int))
         if self._fingerprint is None:
-            digests = []
-            for start in range(0, len(self), _CHUNK):
-                stop = min(start + _CHUNK, len(self))
-                batch = np.ascontiguousarray(self.take(np.arange(start, stop)))
-                for offset, image in enumerate(batch):
-                    digest = hashlib.sha256(image)
-                    if self.labels is not None:
-                        label = int(self.labels[start + offset])
-                        digest.update(label.to_bytes(8, "little"))
-                    digests.append(digest.digest())
-            labelled = self.labels is not None
-            head = f"{self.image_shape} {self.store.dtype.str} {labelled}"
-            total = hashlib.sha256(head.encode())
-            for digest in sorted(digests):
-                total.update(digest)
-            self._fingerprint = total.hexdigest()
+            self._fingerprint = self._digest(np.arange(len(self)))
         return self._fingerprint
+
+    def _digest(self, indices):
+        digests = []
+        for start in range(0, len(indices), _CHUNK):
+            some = indices[start : start + _CHUNK]
+            batch = np.ascontiguousarray(self.take(some))
+            for index, image in zip(some, batch, strict=True):
+                digest = hashlib.sha256(image)
+                if self.labels is not None:
+                    label = int(self.labels[index])
+                    digest.update(label.to_bytes(8, "little"))
+                digests.append(digest.digest())
+        labelled = self.labels is not None
+        head = f"{self.image_shape} {self.store.dtype.str} {labelled}"
+        total = hashlib.sha256(head.encode())
+        for digest in sorted(digests):
+            total.update(digest)
+        return total.hexdigest()
 
     def __repr__(self):
         labels = f"{self.num_classes} classes" if self.num_classes else "no"
         return (
             f"<Source {self.name} {self.split}: {self.num_images} of "
             f"{self.image_shape}, labels: {labels}>"
+        )
+
+
+def _check_classes(name, labels, num_classes):
+    bad = (labels < 0) | (labels >= num_classes)
+    if bad.any():
+        raise ValueError(
+            f"source: {name!r}: {bad.sum()} of {len(labels)} labels lie "
+            f"outside of its {num_classes} classes, the first is "
+            f"{labels[bad.argmax()]}; leave these pictures out, or use "
+            "labels=False."
         )
 
 

@@ -201,13 +201,6 @@ def test_folder_of_nothing_but_damage(tmp_path):
         load(f"folder:{tmp_path}")
 
 
-def test_file_that_vanishes_later_is_named(classes):
-    source = load(f"folder:{classes}", cache="none")
-    (classes / "ant" / "1.bmp").unlink()
-    with pytest.raises(ImageError, match=r"1\.bmp: not found"):
-        source.take(np.arange(4))
-
-
 @pytest.mark.parametrize(
     "kwargs",
     [
