@@ -35,12 +35,12 @@ class Budget:
         """
         expected = made = work = 0.0
         for arm, seed in self.plan.cells():
-            record = read_record(self.folder, arm, seed)
+            record = read_record(self.folder, arm, seed) or {}
             alone = self.steps_alone(arm)
-            if record and record["status"] == DONE:
+            if record.get("status") == DONE:
                 expected += alone
                 made += record["seconds"]
-            elif not record or "status" not in record:
+            elif "status" not in record:
                 work += alone * (1 - self._progress(arm, seed))
         factor = made / expected if expected else 1.0
         return work * factor / self.processes
