@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from keras_ganmix.data.bombs import check_expansion
 from keras_ganmix.data.records import ArrayRecords
 from keras_ganmix.data.sources import check_split
 
@@ -130,11 +131,18 @@ def read_idx(path, ranks):
                     f"source: {path} claims the shape {shape}; between 1 and "
                     f"{MAX_BYTES} bytes are allowed."
                 )
-            if opener is open and size > os.path.getsize(path):
+            stored = os.path.getsize(path)
+            if opener is open and size > stored:
                 raise ValueError(f"source: {path} is truncated.")
+            if opener is not open:
+                check_expansion(path, stored, size)
             # One byte more than promised shows a file that is too long,
             # without unpacking what may follow.
             data = file.read(size + 1)
+    except MemoryError as error:
+        raise ValueError(
+            f"source: {path} needs more memory than there is."
+        ) from error
     except (EOFError, zlib.error, OSError) as error:
         raise ValueError(
             f"source: {path} cannot be read ({error}); it is truncated or "

@@ -7,9 +7,12 @@ import zlib
 
 import numpy as np
 
+from keras_ganmix.data.bombs import check_expansion
 from keras_ganmix.data.sources import arrays
+from keras_ganmix.utils.names import shown
 
 MAX_BYTES = 2**34
+MAX_MEMBERS = 1000
 # What zipfile and numpy raise on truncated, damaged and encrypted archives.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -50,6 +53,10 @@ def open_records(path, split, seed):
         images_key, labels_key = _find_keys(name, shapes, split)
         images = _read(path, images_key)
         labels = _read(path, labels_key) if labels_key in shapes else None
+    except MemoryError as error:
+        raise ValueError(
+            f"source: {path} needs more memory than there is."
+        ) from error
     except _DAMAGE as error:
         raise ValueError(
             f"source: {path} is not a readable .npz file ({error})."
@@ -68,9 +75,16 @@ def _read(path, key):
 def _check_members(path, archive):
     """Reads the headers only: shapes and types before anything is unpacked."""
     shapes = {}
-    for info in archive.infolist():
+    members = archive.infolist()
+    if len(members) > MAX_MEMBERS:
+        raise ValueError(
+            f"source: {path} has {len(members)} members; at most "
+            f"{MAX_MEMBERS} are allowed."
+        )
+    for info in members:
         if not info.filename.endswith(".npy"):
             continue
+        name = shown(info.filename)
         with archive.open(info) as file:
             try:
                 version = np.lib.format.read_magic(file)
@@ -80,20 +94,28 @@ def _check_members(path, archive):
                     else np.lib.format.read_array_header_2_0
                 )
                 shape, _, dtype = reader(file)
-            except ValueError as error:
+                header = file.tell()
+            except (ValueError, MemoryError, RecursionError) as error:
                 raise ValueError(
-                    f"source: {path}: {info.filename} has a damaged header."
+                    f"source: {path}: {name} has a damaged header."
                 ) from error
         if dtype.hasobject:
             raise ValueError(
-                f"source: {path}: {info.filename} holds Python objects "
+                f"source: {path}: {name} holds Python objects "
                 "(a pickle), which are never loaded; save plain arrays."
             )
-        if math.prod(shape) * dtype.itemsize > MAX_BYTES:
+        size = math.prod(shape) * dtype.itemsize
+        if size > MAX_BYTES:
             raise ValueError(
-                f"source: {path}: {info.filename} claims the shape {shape}, "
+                f"source: {path}: {name} claims the shape {shape}, "
                 f"more than {MAX_BYTES // 2**30} GiB; use 'folder:PATH'."
             )
+        if any(n < 0 for n in shape) or header + size != info.file_size:
+            raise ValueError(
+                f"source: {path}: {name} has {info.file_size} bytes, "
+                f"but its header tells of {header + size}; it is damaged."
+            )
+        check_expansion(f"{path}: {name}", info.compress_size, size)
         shapes[info.filename.removesuffix(".npy")] = shape
     return shapes
 
@@ -108,7 +130,8 @@ def _find_keys(name, shapes, split):
         if images_key in shapes:
             return images_key, labels_key
     wanted = ", ".join(images for images, _ in _KEYS[split])
+    found = ", ".join(shown(key) for key in sorted(shapes)) or "none"
     raise ValueError(
-        f"source: {name} has the arrays {', '.join(sorted(shapes)) or 'none'}; "
+        f"source: {name} has the arrays {found}; "
         f"for the split {split!r} one of {wanted} is needed."
     )

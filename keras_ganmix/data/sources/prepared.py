@@ -4,6 +4,7 @@ Nothing is ever downloaded: without a network tensorflow-datasets retries for
 minutes, and a training run should not start with a download nobody asked for.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -14,6 +15,9 @@ from keras_ganmix.data.images import MAX_BYTES
 from keras_ganmix.data.records import EncodedRecords
 
 MAX_TOTAL_BYTES = 2**34
+_MOST_JSON = 2**20
+# Where features.json names Python classes, in its three spellings.
+_CLASS_KEYS = ("type", "pythonClassName", "python_class_name")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -41,8 +45,8 @@ def find(name):
         The folder of its newest version, or None.
     """
     name, _, version = name.partition(":")
-    root = data_dir() / name
-    if ".." in pathlib.PurePath(name).parts or not root.is_dir():
+    root, inside = data_dir() / name, pathlib.PurePath(name)
+    if ".." in inside.parts or inside.is_absolute() or not root.is_dir():
         return None
     found = []
     for info in root.glob("**/dataset_info.json"):
@@ -76,6 +80,7 @@ def open_records(name, split, seed):
             "folder)."
         )
     _require("tensorflow_datasets")
+    _check_features(name, folder)
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(str(folder))
@@ -109,6 +114,41 @@ def open_records(name, split, seed):
         np.asarray(labels, np.int32) if label_key else None,
         class_names,
     )
+
+
+def _check_features(name, folder):
+    """Refuses features that are not tensorflow-datasets' own.
+
+    It would import the Python module that the file names.
+    """
+    path = folder / "features.json"
+    try:
+        with open(path, "rb") as file:
+            values = json.loads(file.read(_MOST_JSON))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"source: tfds:{name}: {path} cannot be read ({error})."
+        ) from error
+    for kind in _class_names(values):
+        if not str(kind).startswith("tensorflow_datasets."):
+            raise ValueError(
+                f"source: tfds:{name}: {path} names the class {kind!r}; only "
+                "those of tensorflow_datasets are loaded."
+            )
+
+
+def _class_names(values):
+    if isinstance(values, list):
+        for value in values:
+            yield from _class_names(value)
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            if key in _CLASS_KEYS and not isinstance(value, (dict, list)):
+                yield value
+            else:
+                yield from _class_names(value)
 
 
 def _check_split(name, split, builder):
