@@ -15,7 +15,7 @@ def describe_signatures(facts):
     every = {
         "serving_default": (latents, [words.images("float32")]),
         "uint8": (latents, [words.images("uint8")]),
-        "png": (latents, ["`png` string (B,)"]),
+        "png": (latents, ["`png_bytes` string (B,)"]),
         "sample": (
             [
                 f"`num_samples` int32 (), 1 to {facts['max_samples']}",
@@ -78,7 +78,7 @@ class _Words:
 
     def pictures(self):
         made = [
-            "`png` string (N,)",
+            "`png_bytes` string (N,)",
             f"`latents` float32 (N, {self.facts['latent_dim']})",
         ]
         if self.facts["num_classes"]:

@@ -19,6 +19,10 @@ LATENT_LIMIT = 1e6
 #: Seeds of strings lie below: JavaScript has no larger exact integers.
 STRING_SEEDS = 2**53
 
+#: Name of the output of PNG files. TensorFlow Serving's REST interface sends
+#: bytes as they are only where the name ends like this.
+PICTURES = "png_bytes"
+
 _PNG_CHANNELS = (1, 3, 4)
 
 
@@ -211,7 +215,7 @@ class _Graphs:
         return {"images": to_uint8(self._checked_images(latents, labels))}
 
     def png(self, latents, labels=None):
-        return {"png": _encode(self._checked_images(latents, labels))}
+        return {PICTURES: _encode(self._checked_images(latents, labels))}
 
     def sample(self, num_samples, seed, truncation, label=None):
         num_samples = self._check_count("num_samples", num_samples)
@@ -277,7 +281,7 @@ class _Graphs:
     def _pictures(self, latents, labels):
         latents.set_shape((None, self.dimension))
         pictures = {
-            "png": _encode(self._images(latents, labels)),
+            PICTURES: _encode(self._images(latents, labels)),
             "latents": latents,
         }
         if labels is not None:
@@ -294,7 +298,10 @@ class _Graphs:
         inputs = latents if labels is None else [latents, labels]
         images = self.generator.model(inputs, training=False)
         images = tf.ensure_shape(images, (None, *self.generator.image_shape))
-        return tf.cast(images, tf.float32)
+        images = tf.cast(images, tf.float32)
+        if self.generator.makes_images:
+            images = tf.clip_by_value(images, -1.0, 1.0)
+        return images
 
     def _check_count(self, name, count):
         return _require(
