@@ -52,6 +52,7 @@ _ARGUMENTS = {
         "num_classes",
         "synchronized",
         "width",
+        "packing",
     ),
     ("dcgan", "generator"): (
         "image_shape",
@@ -68,6 +69,7 @@ _ARGUMENTS = {
         "kernel_size",
         "normalization",
         "synchronized",
+        "packing",
     ),
     ("sngan", "generator"): (
         "image_shape",
@@ -141,7 +143,7 @@ def check(kind, name, **kwargs):
     else:
         checks.image_shape(kwargs["image_shape"], name)
     numbers = ("latent_dim", "width", "hidden", "layers", "kernel_size")
-    for key in (*numbers, "num_classes", "maxout_pieces"):
+    for key in (*numbers, "num_classes", "maxout_pieces", "packing"):
         if kwargs.get(key) is not None:
             checks.positive(key, kwargs[key])
     checks.choice("activation", kwargs.get("activation"), checks.ACTIVATIONS)

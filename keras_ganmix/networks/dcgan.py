@@ -5,7 +5,7 @@ from keras import layers as kl
 
 from keras_ganmix.networks import checks
 from keras_ganmix.networks.inputs import images_and_labels, latents_and_labels
-from keras_ganmix.networks.layers import LabelEmbedding, logits
+from keras_ganmix.networks.layers import LabelEmbedding, logits, packed
 from keras_ganmix.networks.normalization import BatchNormalization
 from keras_ganmix.networks.spectral_norm import SpectralNormalization
 
@@ -109,6 +109,7 @@ def discriminator(
     kernel_size=4,
     normalization="batch",
     synchronized=False,
+    packing=1,
 ):
     """Strided convolutions with batch normalisation and LeakyReLU(0.2).
 
@@ -135,6 +136,9 @@ def discriminator(
             layers) or `"none"` for losses with a gradient penalty, which
             batch statistics would couple.
         synchronized: whether batch statistics are those of all replicas.
+        packing: samples that are judged together, 1 or more, see
+            `layers.Pack`. The logit of a sample then depends on others of
+            its batch, as with batch statistics.
 
     Returns:
         `keras.Model`: images[, labels (B,)] to float32 logits (B, 1).
@@ -154,7 +158,8 @@ def discriminator(
         return layer
 
     shape = (size, size, channels)
-    x, labels, inputs = images_and_labels(shape, num_classes)
+    images, labels, inputs = images_and_labels(shape, num_classes)
+    x = packed(images, packing)
     for i, filters in enumerate(_widths(width, n)):
         batch_norm = normalization == "batch" and i > 0
         x = make(

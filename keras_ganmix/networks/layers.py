@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_ganmix.networks import checks
+
 
 @keras.saving.register_keras_serializable(package="keras_ganmix")
 class LabelEmbedding(keras.layers.Embedding):
@@ -84,6 +86,48 @@ class Maxout(keras.layers.Layer):
                 self.kernel_initializer
             ),
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_ganmix")
+class Pack(keras.layers.Layer):
+    """Puts each sample beside others of its batch: (..., C) -> (..., size C).
+
+    Sample i of the batch is joined, along the last axis, with the samples
+    i - 1, ..., i - size + 1, counted around the batch. So a discriminator
+    judges `size` samples at a time, of which all are real or all are fake,
+    and sees when they are too much alike.
+
+    In the paper a batch is cut into packs, which makes it smaller; here each
+    sample is in `size` packs, so that every sample still has a logit.
+
+    References:
+
+    - [Lin et al. 2018, PacGAN](https://arxiv.org/abs/1712.04086)
+
+    Args:
+        size: samples in a pack.
+        **kwargs: `name`, `dtype`.
+    """
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, inputs):
+        shifted = [ops.roll(inputs, i, axis=0) for i in range(self.size)]
+        return ops.concatenate(shifted, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.size * input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}
+
+
+def packed(inputs, packing):
+    """Joins each sample with `packing` - 1 others, by `Pack`."""
+    checks.positive("packing", packing)
+    return inputs if packing == 1 else Pack(packing, name="pack")(inputs)
 
 
 def logits(features, labels, num_classes, make=lambda layer: layer, **kwargs):

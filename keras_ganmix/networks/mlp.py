@@ -7,7 +7,12 @@ from keras import layers as kl
 
 from keras_ganmix.networks import checks
 from keras_ganmix.networks.inputs import images_and_labels, latents_and_labels
-from keras_ganmix.networks.layers import LabelEmbedding, Maxout, logits
+from keras_ganmix.networks.layers import (
+    LabelEmbedding,
+    Maxout,
+    logits,
+    packed,
+)
 
 
 def generator(
@@ -104,6 +109,7 @@ def discriminator(
     num_classes=None,
     synchronized=False,
     width=None,
+    packing=1,
 ):
     """Dense layers from points or images to a logit.
 
@@ -112,7 +118,8 @@ def discriminator(
     term (Miyato & Koyama 2018).
 
     The discriminator of PacGAN's 2-D experiments is
-    `discriminator((2,), hidden=200, layers=3, maxout_pieces=5)`.
+    `discriminator((2,), hidden=200, layers=3, maxout_pieces=5)`, with
+    `packing=2` for their PacGAN2.
 
     Args:
         image_shape: shape of a sample, (2,) for points.
@@ -126,6 +133,9 @@ def discriminator(
         num_classes: number of classes, or None.
         synchronized: whether batch statistics are those of all replicas.
         width: the other families' name for `hidden`, which it replaces.
+        packing: samples that are judged together, 1 or more, see
+            `layers.Pack`. The logit of a sample then depends on others of
+            its batch, as with batch statistics.
 
     Returns:
         `keras.Model`: (B, *image_shape)[, labels (B,)] to logits (B, 1).
@@ -135,7 +145,7 @@ def discriminator(
     """
     image_shape = checks.any_shape(image_shape)
     images, labels, inputs = images_and_labels(image_shape, num_classes)
-    x = images
+    x = packed(images, packing)
     if len(image_shape) > 1:
         x = kl.Flatten(name="flatten")(x)
     x = _hidden_layers(

@@ -47,6 +47,7 @@ class MLPGenerator(_MLP, _Generator):
 
 class MLPDiscriminator(_MLP, _Discriminator):
     network: Literal["mlp"]
+    packing: PositiveInt = 1
 
 
 class DCGANGenerator(_Generator):
@@ -60,6 +61,7 @@ class DCGANDiscriminator(_Discriminator):
     width: PositiveInt = 64
     kernel_size: PositiveInt = 4
     normalization: Literal[NORMALIZATIONS] = "batch"
+    packing: PositiveInt = 1
 
 
 class SNGANGenerator(_Generator):

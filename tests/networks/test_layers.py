@@ -1,8 +1,9 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from keras_ganmix.networks import layers
+from keras_ganmix.networks import dcgan, layers, mlp
 
 
 def test_maxout_equals_a_loop():
@@ -53,3 +54,31 @@ def test_projection_equals_its_formula():
     v = np.array(model.get_layer("class_embedding").embeddings)
     expected = [[h[i] @ w + 0.7 + h[i] @ v[y[i]]] for i in range(4)]
     np.testing.assert_allclose(model([h, y]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_pack_is_a_sample_beside_those_before_it():
+    x = np.random.default_rng(0).normal(size=(5, 2)).astype("float32")
+    got = layers.Pack(3)(x)
+    for i in range(5):
+        np.testing.assert_array_equal(
+            got[i], np.concatenate([x[i], x[i - 1], x[i - 2]])
+        )
+    images = keras.Input((8, 8, 3))
+    assert layers.Pack(2)(images).shape == (None, 8, 8, 6)
+    again = layers.Pack.from_config(layers.Pack(3).get_config())
+    assert again.size == 3
+
+
+@pytest.mark.parametrize("family", [mlp, dcgan])
+def test_a_packed_logit_depends_on_the_sample_before(family):
+    arguments = {"width": 4, "packing": 2}
+    if family is dcgan:
+        arguments["normalization"] = "none"
+    model = family.discriminator((16, 16, 1), **arguments)
+    x = np.random.default_rng(0).normal(size=(6, 16, 16, 1)).astype("float32")
+    before = np.array(model(x))
+    x[2] += 1.0
+    changed = (np.array(model(x)) != before).reshape(-1)
+    np.testing.assert_array_equal(changed, [0, 0, 1, 1, 0, 0])
+    with pytest.raises(ValueError, match="packing"):
+        family.discriminator((16, 16, 1), packing=0)
