@@ -9,7 +9,10 @@ TensorFlow is loaded when a name that needs it is first used.
 import importlib
 
 _NAMES = {
+    "Client": "client",
     "ExportError": "exporting",
+    "Server": "server",
+    "ServingError": "errors",
     "export": "exporting",
 }
 
