@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 from keras_ganmix import recipes
 from keras_ganmix.recipes.source import open_source
@@ -16,6 +17,9 @@ from keras_ganmix.utils.files import write_json, write_text
 
 #: The environment variable that says that standard input is the parent's.
 WATCHED = "KERAS_GANMIX_SWEEP_PARENT"
+
+# Steps of the shorter timing; seconds and most steps of the longer one.
+_FEW, _SECONDS, _MOST = 5, 4.0, 500
 
 #: The cell that stands for the timing of all arms.
 TIMING = "timing"
@@ -80,18 +84,29 @@ def time_arms(folder):
 
 
 def _measure(recipe, source, run):
+    """Seconds of the first and of each further step, as a dict."""
     import keras
 
-    from keras_ganmix import building, costs
+    from keras_ganmix import building
 
     keras.backend.clear_session()
     building.start_devices()
     building.set_up(recipe)
     gan = building.build_gan(recipe, source)
     building.build_scores(recipe, source, run)
-    cost = costs.measure(gan, building.build_dataset(recipe, source, gan))
-    del cost["memory"]  # of all arms so far
-    return cost
+    dataset = building.build_dataset(recipe, source, gan)
+    first = _time(gan, dataset, 1)
+    few = _time(gan, dataset, _FEW)
+    # What it takes to begin counts once in a run, and cancels out here.
+    more = round(min(max(_SECONDS * _FEW / few, _FEW), _MOST))
+    step = (_time(gan, dataset, _FEW + more) - few) / more
+    return {"first_step": first, "step": max(step, 1e-5)}
+
+
+def _time(gan, dataset, steps):
+    begin = time.monotonic()
+    gan.fit(dataset, epochs=1, steps_per_epoch=steps, verbose=0)
+    return time.monotonic() - begin
 
 
 def stop_with_parent():
