@@ -76,7 +76,7 @@ def scatter(points, reference=None, title=None, limit=None):
 
 
 def write_png(path, picture):
-    """Writes a uint8 array `(H, W, 3)` as a PNG file, atomically."""
+    """Writes a uint8 array `(H, W[, 3])` as a PNG file, atomically."""
     with atomic_path(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
 
@@ -89,18 +89,21 @@ def png_bytes(picture):
 
 
 def write_gif(path, frames, seconds=0.2, last_seconds=2.0):
-    """Writes an animation from picture files, atomically.
+    """Writes an animation, atomically.
 
     Args:
         path: the GIF file to write.
-        frames: paths of pictures, in order.
+        frames: pictures in order: paths, or uint8 arrays `(H, W, 3)`.
         seconds: how long each is shown.
         last_seconds: how long the last is shown.
     """
     pictures = []
     for frame in frames:
-        with Image.open(frame) as picture:
-            pictures.append(picture.convert("P", palette=Image.ADAPTIVE))
+        is_array = isinstance(frame, np.ndarray)
+        with (
+            Image.fromarray(frame) if is_array else Image.open(frame) as opened
+        ):
+            pictures.append(opened.convert("P", palette=Image.ADAPTIVE))
     durations = [int(1000 * seconds)] * len(pictures)
     durations[-1] = int(1000 * last_seconds)
     with atomic_path(path) as temporary:

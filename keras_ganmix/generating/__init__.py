@@ -1,0 +1,1 @@
+"""What `python -m keras_ganmix.generate` is made of."""

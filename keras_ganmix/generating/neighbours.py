@@ -1,0 +1,64 @@
+"""The training images that generated ones are nearest to."""
+
+import numpy as np
+
+from keras_ganmix.metrics.extractors import default_extractor, get_extractor
+from keras_ganmix.metrics.images import check_images, quantise
+
+#: Training images beside each picture.
+COUNT = 3
+
+_BLOCK = 256
+
+
+def nearest_images(images, source, extractor="auto", count=COUNT):
+    """Finds the nearest training images of each image.
+
+    Args:
+        images: uint8 (N, H, W, C).
+        source: `data.Source` of the training images.
+        extractor: whose features are compared: a name, `"auto"` for that of
+            grey or colour images, or `"pixels"`.
+        count: how many for each.
+
+    Returns:
+        `(indices, distances, images)`, the nearest first: int64 (N, count),
+        float64 (N, count), uint8 (N, count, H, W, C).
+    """
+    count = min(count, len(source))
+    represent = _representation(extractor, images.shape[1:])
+    ours = represent(check_images(images, "images"))
+    theirs = represent(
+        check_images(source.images, "training images", images.shape[1:])
+    )
+    squares = (theirs**2).sum(axis=1)
+    indices = np.empty((len(ours), count), np.int64)
+    distances = np.empty((len(ours), count))
+    for i in range(0, len(ours), _BLOCK):
+        block = ours[i : i + _BLOCK]
+        found = squares - 2 * block @ theirs.T  # less |block|^2
+        found = np.argsort(found, axis=1, kind="stable")[:, :count]
+        indices[i : i + _BLOCK] = found
+        difference = block[:, None] - theirs[found]
+        distances[i : i + _BLOCK] = np.linalg.norm(difference, axis=2)
+    nearest = quantise(source.take(indices.ravel()))
+    return (
+        indices,
+        distances,
+        nearest.reshape(*indices.shape, *images.shape[1:]),
+    )
+
+
+def _representation(extractor, image_shape):
+    if extractor == "pixels":
+        return lambda images: images.reshape(len(images), -1)
+    if extractor == "auto":
+        extractor = default_extractor(image_shape)
+    network = get_extractor(extractor)
+    return lambda images: np.asarray(network(images, value_range=(-1, 1)))
+
+
+def beside(images, nearest):
+    """Each image before its nearest, uint8 (N (1 + count), H, W, C)."""
+    together = np.concatenate([images[:, None], nearest], axis=1)
+    return together.reshape(-1, *images.shape[1:])
