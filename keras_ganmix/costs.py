@@ -5,10 +5,13 @@ import resource
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 
 from keras_ganmix.callbacks.progress import duration
+from keras_ganmix.state import state_bytes
+from keras_ganmix.utils.files import free_bytes
 
 _SECONDS = 4.0
 _MOST_STEPS = 20
@@ -93,8 +96,7 @@ def _counting(gan, passes):
 def disk(recipe, gan):
     """Returns the bytes of a finished run: checkpoints, pictures, logs."""
     steps = recipe.train.steps
-    variables = {id(v): v for v in [*gan.weights, *_slots(gan)]}
-    state = sum(_size(v) for v in variables.values())
+    state = state_bytes(gan)
     kept = recipe.checkpoint.keep + (recipe.evaluate is not None)
     total = state * (kept + _CHECKPOINT_COPIES)
     total += steps // recipe.train.log_every * _BYTES_PER_LOG_LINE
@@ -106,15 +108,31 @@ def disk(recipe, gan):
     return total
 
 
-def _slots(gan):
-    return [
-        *gan.generator_optimizer.variables,
-        *gan.discriminator_optimizer.variables,
-    ]
+def check_room(recipe, gan, directory):
+    """Refuses a run whose state the disk cannot hold twice.
 
+    Warns if the whole run may need more than there is.
 
-def _size(variable):
-    return int(np.prod(variable.shape)) * np.dtype("float32").itemsize
+    Args:
+        recipe: the `Recipe`.
+        gan: its compiled `GAN`.
+        directory: the run's folder, or where it will be.
+
+    Raises:
+        ValueError: naming what is needed and what is free.
+    """
+    state, total = state_bytes(gan), disk(recipe, gan)
+    free = free_bytes(directory)
+    if free < 2 * state:
+        raise ValueError(
+            f"{directory}: has {free / 1e6:,.0f} MB free, and two checkpoints "
+            f"take {2 * state / 1e6:,.0f} MB; make room or name another folder"
+        )
+    if free < total:
+        warnings.warn(
+            f"{directory}: has {free / 1e6:,.0f} MB free, and the run may "
+            f"take {total / 1e6:,.0f} MB"
+        )
 
 
 def report(recipe, gan, dataset):

@@ -53,10 +53,11 @@ class GAN(AdversarialModel):
     """
 
     def train_step(self, data):
-        for i, batch in enumerate(self.deal(data)):
-            draws = self.draws(f"discriminator.{i}")
-            self._discriminator_step(*batch, draws)
-        self._generator_step(*batch, self.draws("generator"))
+        with self.faults.watch(self.step.value + 1, self._replicas):
+            for i, batch in enumerate(self.deal(data)):
+                draws = self.draws(f"discriminator.{i}")
+                self._discriminator_step(*batch, draws)
+            self._generator_step(*batch, self.draws("generator"))
         self._update_average()
         self.step.assign_add(1)
         return {name: term.result() for name, term in self._terms.items()}
@@ -72,9 +73,10 @@ class GAN(AdversarialModel):
         with tf.GradientTape() as tape:
             loss = self._objective("discriminator", context)
             scaled = optimizer.scale_loss(loss / self._replicas)
-        self._apply(optimizer, tape.gradient(scaled, variables), variables)
-        self._terms["real_logits"].update_state(context.real.logits)
-        self._terms["fake_logits"].update_state(context.fake.logits)
+        gradients = tape.gradient(scaled, variables)
+        self._apply("discriminator", optimizer, gradients, variables)
+        self._log("real_logits", context.real.logits)
+        self._log("fake_logits", context.fake.logits)
         for regularizer in self._active:
             regularizer.update(context.of(regularizer.name))
         self._log_reports(context)
@@ -90,7 +92,8 @@ class GAN(AdversarialModel):
             context = self.context(real, fake, draws)
             loss = self._objective("generator", context)
             scaled = optimizer.scale_loss(loss / self._replicas)
-        self._apply(optimizer, tape.gradient(scaled, variables), variables)
+        gradients = tape.gradient(scaled, variables)
+        self._apply("generator", optimizer, gradients, variables)
         self._log_reports(context)
 
     def _objective(self, side, context):
@@ -98,28 +101,27 @@ class GAN(AdversarialModel):
         judging = context.of(self._judging.name)
         total = getattr(self._judging, f"{side}_adversarial")(judging)
         if self._active:
-            self._terms[f"{side}/adversarial"].update_state(total)
+            self._log(f"{side}/adversarial", total)
         for regularizer in self._active:
             if not getattr(regularizer, f"{side}_weight").is_zero:
                 own = context.of(regularizer.name)
                 value, weight, active = regularizer.term(side, own)
                 total += weight * value
-                self._terms[f"{side}/{regularizer.name}"].update_state(
-                    value, sample_weight=active
-                )
+                self._log(f"{side}/{regularizer.name}", value, active)
         # Otherwise TensorFlow folds these sums into that of the mean, in an
         # order that differs from process to process.
-        logged = tf.ensure_shape(total, ())
-        self._terms[f"{side}_loss"].update_state(logged)
+        self._log(f"{side}_loss", tf.ensure_shape(total, ()))
         return total
 
     def _log_reports(self, context):
         for regularizer in self._active:
             reports = context.of(regularizer.name).reports
             for name, (value, weight) in reports.items():
-                self._terms[f"{regularizer.name}/{name}"].update_state(
-                    value, sample_weight=weight
-                )
+                self._log(f"{regularizer.name}/{name}", value, weight)
+
+    def _log(self, name, value, weight=None):
+        self._terms[name].update_state(value, sample_weight=weight)
+        self.faults.see(name, value)
 
     def _update_average(self):
         if self.ema_generator is None:
@@ -136,14 +138,16 @@ class GAN(AdversarialModel):
             else:  # running statistics are averages already
                 average.assign(weight)
 
-    def _apply(self, optimizer, gradients, variables):
+    def _apply(self, side, optimizer, gradients, variables):
         # A head whose term is off for this side has no gradient.
         gradients = [
             tf.zeros(v.shape, v.dtype) if g is None else g
             for g, v in zip(gradients, variables, strict=True)
         ]
         is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if is_scaled and self._replicas > 1:
+        if not is_scaled:  # which passes over gradients that are not finite
+            self.faults.see(f"{side}_gradients", *gradients)
+        elif self._replicas > 1:
             gradients = agree(gradients)
         optimizer.apply(gradients, variables)
 

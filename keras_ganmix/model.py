@@ -15,6 +15,7 @@ from keras_ganmix.checks import (
     example_inputs,
 )
 from keras_ganmix.discriminator import DiscriminatorView
+from keras_ganmix.faults import Faults
 from keras_ganmix.ops.pixels import to_uint8
 from keras_ganmix.regularizers.base import Regularizer
 from keras_ganmix.sampling import sample
@@ -68,6 +69,11 @@ class AdversarialModel(keras.Model):
         # A run that is tried again after a fault continues with other numbers.
         self.retry = self._counter("retry")
         self._terms = self._make_trackers()
+        gradients = ["discriminator_gradients", "generator_gradients"]
+        # What comes first in the step is the likelier cause.
+        names = [*self._terms, *gradients]
+        names.sort(key=lambda name: name.startswith("generator"))
+        self.faults = Faults(names)
         self.built = True
 
     def _set_up_regularizers(self):

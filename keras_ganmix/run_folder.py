@@ -1,9 +1,9 @@
 """The folder of a run: where it is, and whether a run may go on in it.
 
 ```
-recipe.yaml  metrics.jsonl  scores.jsonl  scores_protocol.json  summary.json
-progress.gif  samples/step-0001000.png  checkpoints/  checkpoints/best/
-tensorboard/
+recipe.yaml  data.json  metrics.jsonl  scores.jsonl  scores_protocol.json
+faults.jsonl  summary.json  samples/step-0001000.png  progress.gif
+checkpoints/  checkpoints/best/  tensorboard/
 ```
 
 Imports no TensorFlow, so that a wrong folder is refused at once.
@@ -30,9 +30,16 @@ _FREE = (
     "train.jit_compile",
     "samples",
     "checkpoint",
+    "guards",
     "evaluate",
     "strategy",
 )
+
+_MOST_SHOWN = 10
+
+
+class FolderLostError(OSError):
+    """The folder of a run was removed, moved or replaced while it trained."""
 
 
 class RunFolder:
@@ -45,7 +52,9 @@ class RunFolder:
     def __init__(self, path):
         self.path = Path(path)
         self.recipe = self.path / "recipe.yaml"
+        self.data = self.path / "data.json"
         self.metrics = self.path / "metrics.jsonl"
+        self.faults = self.path / "faults.jsonl"
         self.scores = self.path / "scores.jsonl"
         self.evaluation = self.path / "scores.json"
         self.summary = self.path / "summary.json"
@@ -56,9 +65,9 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
 
     def has_checkpoint(self):
-        """Whether there is a state to go on from."""
-        listed = (self.checkpoints / "checkpoint").is_file()
-        return listed and any(self.checkpoints.glob("ckpt-*.index"))
+        """Whether there is a state to go on from, which step 0 is not."""
+        found = self.checkpoints.glob("ckpt-*.index")
+        return any(path.name != "ckpt-0.index" for path in found)
 
     def holds_run(self):
         """Whether a run, finished or not, has left something here."""
@@ -72,7 +81,7 @@ class RunFolder:
         """
         self._is_new = not self.holds_run()
         self.path.mkdir(parents=True, exist_ok=True)
-        # Held until the process ends, however it ends.
+        # Held until `leave`, or the process ends, however it ends.
         self._lock = open(self.path / ".lock", "w")  # noqa: SIM115
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +89,39 @@ class RunFolder:
             raise UsageError(
                 f"--run_dir {self.path}: another process trains in it"
             ) from None
+        self._keep_old_recipe(recipe)
         write_text(self.recipe, recipes.dump(recipe))
+
+    def _keep_old_recipe(self, recipe):
+        """A run that goes on with another recipe tells so for ever."""
+        if self.has_checkpoint():
+            old = recipes.load(self.recipe)
+            if any(differences(old.to_dict(), recipe.to_dict())):
+                count = len(list(self.path.glob("recipe-before-*.yaml")))
+                kept = self.path / f"recipe-before-{count + 1}.yaml"
+                write_text(kept, recipes.dump(old))
+
+    def leave(self):
+        """Lets other processes train in the folder."""
+        self._lock.close()
+
+    def check_there(self):
+        """Refuses to go on if the folder is not the one that `make` made.
+
+        Raises:
+            FolderLostError: then nothing more can be saved.
+        """
+        try:
+            is_there = os.path.samestat(
+                os.stat(self.path / ".lock"), os.fstat(self._lock.fileno())
+            )
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise FolderLostError(
+                f"{self.path}: was removed, moved or replaced while the run "
+                "was training; nothing more can be saved in it"
+            )
 
     def unmake(self):
         """Removes the folder of a run that could not start."""
@@ -88,7 +129,7 @@ class RunFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def choose(recipe, run_dir=None, resume="auto"):
+def choose(recipe, run_dir=None, resume="auto", allow_change=False):
     """Decides where a run lives and whether it goes on from a checkpoint.
 
     Args:
@@ -99,6 +140,7 @@ def choose(recipe, run_dir=None, resume="auto"):
         resume: `"auto"` goes on if there is a checkpoint, `"must"` refuses if
             there is none, `"never"` refuses to touch a folder that holds a
             run.
+        allow_change: whether a run may go on with another recipe.
 
     Returns:
         `(folder, resumes)`: a `RunFolder` and a bool.
@@ -121,7 +163,8 @@ def choose(recipe, run_dir=None, resume="auto"):
         _check_empty(folder)
         return folder, False
     if folder.has_checkpoint():
-        _check_same(recipe, folder)
+        if not allow_change:
+            _check_same(recipe, folder)
         return folder, True
     if resume == "must":
         raise UsageError(
@@ -174,14 +217,20 @@ def _check_writable(path):
 def _check_same(recipe, folder):
     before = recipes.load(folder.recipe)
     changed = list(differences(before.to_dict(), recipe.to_dict()))
-    if changed:
-        path, old, new = changed[0]
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise UsageError(
-            f"{folder.path}: holds a run of another recipe ({path}: {old!r} "
-            f"there, {new!r} now{more}); name another --run_dir, or start "
-            "anew beside it with --resume never"
-        )
+    if not changed:
+        return
+    lines = [f"{folder.path}: holds a run of another recipe:"]
+    lines += [
+        f"  {path}: {old!r} there, {new!r} now"
+        for path, old, new in changed[:_MOST_SHOWN]
+    ]
+    if len(changed) > _MOST_SHOWN:
+        lines.append(f"  and {len(changed) - _MOST_SHOWN} more")
+    lines.append(
+        "name another --run_dir, start anew beside it with --resume never, or "
+        "go on with the new recipe with --allow_recipe_change"
+    )
+    raise UsageError("\n".join(lines))
 
 
 def differences(before, now, path=""):

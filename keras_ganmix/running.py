@@ -1,10 +1,13 @@
 """One run of a recipe: training with its callbacks, and the summary."""
 
+import json
 import platform
 import time
+import warnings
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 import keras_ganmix
 from keras_ganmix import building
@@ -13,13 +16,18 @@ from keras_ganmix.callbacks import (
     MetricsLog,
     NotFiniteError,
     Progress,
+    Saturation,
     StopOnSignal,
 )
 from keras_ganmix.checks import check_data
+from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.files import write_json
 
 #: What can befall a run that has begun, and is said in a line.
 FAILURES = (NotFiniteError, tf.errors.ResourceExhaustedError, OSError)
+
+# Pictures that the fingerprint looks at where it would have to decode them.
+_MOST_DECODED = 512
 
 
 class Run:
@@ -35,7 +43,7 @@ class Run:
         resumes: whether to go on from the newest checkpoint in the folder.
 
     Attributes:
-        first: number of steps that have been made before.
+        first: the step from which it goes on.
 
     Raises:
         ValueError: if the checkpoint or the data do not fit.
@@ -44,7 +52,7 @@ class Run:
     def __init__(self, recipe, source, gan, folder, resumes=False):
         self.recipe, self.source, self.gan = recipe, source, gan
         self.folder = folder
-        self.first = 0
+        self.first = self.began = 0
         self.signal = StopOnSignal()
         self._checkpoint = Checkpoint(
             folder.checkpoints,
@@ -53,13 +61,18 @@ class Run:
             resume=False,
         )
         if resumes:
-            self.first = self._checkpoint.restore(gan)
-        self._dataset = building.build_dataset(recipe, source, gan)
-        check_data(gan, self._dataset)
+            self._go_on()
+            self.began = self.first
+            self._compare_data()
+        check_data(gan, building.build_dataset(recipe, source, gan))
+        self._log = MetricsLog(folder.metrics, recipe.train.log_every)
+        self._log.listen(self._keep)
+        self._saturation = Saturation(self._log, recipe.guards.on_saturation)
         self._scores = building.build_scores(recipe, source, folder)
+        self._judges = [self._saturation, *self._scores]
         if resumes:
-            for scores in self._scores:
-                scores.look_back(gan)
+            for judge in self._judges:
+                judge.look_back(gan)
         self._last = {}
         self._seconds = 0.0
 
@@ -70,8 +83,8 @@ class Run:
 
     @property
     def ended(self):
-        """Why its scores ended the run before its last step, or `None`."""
-        return next((s.ended for s in self._scores), None)
+        """Why scores or losses ended the run early, or `None`."""
+        return next((j.ended for j in self._judges if j.ended), None)
 
     @property
     def is_done(self):
@@ -88,39 +101,144 @@ class Run:
             ValueError: at the first step, if the parts do not fit.
         """
         begin = time.monotonic()
+        write_json(self.folder.data, self._data_note())
+        writer = tf.summary.create_file_writer(str(self.folder.tensorboard))
+        callbacks = self._callbacks(file, writer)
         try:
-            self.gan.fit(
-                self._dataset,
-                epochs=1,
-                steps_per_epoch=self.recipe.train.steps - self.first,
-                callbacks=self._callbacks(file),
-                verbose=0,
-            )
+            while True:
+                try:
+                    self._fit(callbacks)
+                    break
+                except NotFiniteError as error:
+                    self._go_back(error)
         finally:
             self.signal.restore()
+            if lost := len(self.source.lost):
+                logging.warning("%d pictures were lost and replaced.", lost)
             self._seconds = time.monotonic() - begin
 
-    def _callbacks(self, file):
-        recipe, folder = self.recipe, self.folder
-        writer = tf.summary.create_file_writer(str(folder.tensorboard))
-        log = MetricsLog(folder.metrics, recipe.train.log_every, writer)
-        log.listen(self._keep)
-        callbacks = [*building.build_schedule(recipe), log]
+    def _fit(self, callbacks):
+        try:
+            self.gan.fit(
+                building.build_dataset(self.recipe, self.source, self.gan),
+                epochs=1,
+                steps_per_epoch=self.recipe.train.steps - self.first,
+                callbacks=callbacks,
+                verbose=0,
+            )
+        except tf.errors.OpError:
+            # A picture that cannot be read ends the stream without its name.
+            self.source.check()
+            raise
+
+    def _callbacks(self, file, writer):
+        recipe, folder, log = self.recipe, self.folder, self._log
+        callbacks = [
+            _StillThere(folder),
+            *building.build_schedule(recipe),
+            log,
+            self._saturation,
+        ]
         if file is not None:
             images = recipe.data.batch_size * recipe.train.discriminator_steps
             callbacks.append(Progress(log, recipe.train.steps, images, file))
         callbacks += building.build_samples(recipe, self.source, folder, writer)
-        for scores in self._scores:
-            scores.writer = writer
+        for writing in (log, *self._scores):
+            writing.writer = writer
         return [*callbacks, *self._scores, self.signal, self._checkpoint]
+
+    def _go_on(self):
+        """Restores the newest checkpoint, and what went wrong after it."""
+        self.first = self._checkpoint.restore(self.gan)
+        building.set_learning_rates(self.recipe, self.gan)
+        # Not as it was saved: a run that is killed between going back and its
+        # next checkpoint goes on as one that was not.
+        lines = jsonl.read(self.folder.faults)
+        retries = sum(line["back_to"] <= self.first for line in lines)
+        self.gan.retry.assign(retries)
+
+    def _go_back(self, error):
+        """Goes back to the newest checkpoint to go on with other numbers.
+
+        Raises:
+            NotFiniteError: if that was done too often.
+        """
+        self._go_on()
+        lines = jsonl.read(self.folder.faults)
+        tries = 1 + sum(line["back_to"] == self.first for line in lines)
+        most = self.recipe.guards.retries
+        if tries > most:
+            raise NotFiniteError(
+                f"{error} It was tried {tries} times from step {self.first}, "
+                "where the last good checkpoint is; start again with --set "
+                "and --allow_recipe_change to go on from there.",
+                error.step,
+                error.names,
+            ) from error
+        line = {
+            "step": error.step,
+            "names": error.names,
+            "back_to": self.first,
+            "retry": int(self.gan.retry.numpy()) + 1,
+        }
+        jsonl.append(self.folder.faults, line)
+        self._go_on()
+        logging.warning(
+            "%s Going back to step %d to go on with other random numbers "
+            "(try %d of %d).",
+            error,
+            self.first,
+            tries,
+            most,
+        )
+
+    def _data_note(self):
+        """What later runs, and commands without the data, need to know."""
+        source = self.source
+        most = None if source.in_memory else _MOST_DECODED
+        return {
+            "source": source.name,
+            "split": source.split,
+            "images": source.num_images,
+            "image_shape": list(source.image_shape),
+            "num_classes": source.num_classes,
+            "class_names": source.class_names,
+            "skipped": len(source.skipped),
+            "fingerprint": source.fingerprint(most),
+            "fingerprint_images": most or source.num_images,
+        }
+
+    def _compare_data(self):
+        if not self.folder.data.exists():
+            return
+        before, now = (
+            json.loads(self.folder.data.read_text()),
+            self._data_note(),
+        )
+        changed = [
+            f"{name} {before.get(name)!r}, now {value!r}"
+            for name, value in now.items()
+            if before.get(name) != value
+        ]
+        if changed:
+            warnings.warn(
+                f"{self.folder.path}: the data differ from those that the run "
+                f"began with: {'; '.join(changed)}. It goes on, but not as it "
+                "would have."
+            )
 
     def _keep(self, step, values):
         self._last = {"step": step, **values}
 
-    def summarize(self, status):
-        """Writes `summary.json`: what was run, on what, how far, how fast."""
+    def summarize(self, status, error=None):
+        """Writes `summary.json`: what was run, on what, how far, how fast.
+
+        Args:
+            status: `"done"`, `"interrupted"` or `"failed"`.
+            error: why it failed.
+        """
         gan = self.gan
-        made = self.step - self.first
+        made = self.step - self.began
         write_json(
             self.folder.summary,
             {
@@ -128,11 +246,13 @@ class Run:
                 "status": status,
                 "step": self.step,
                 "steps": self.recipe.train.steps,
-                "resumed_at": self.first,
+                "resumed_at": self.began,
                 "seconds": round(self._seconds, 1),
                 "steps_per_second": round(made / max(self._seconds, 1e-9), 3),
                 "last_log": self._last,
                 "ended": self.ended,
+                "error": None if error is None else str(error),
+                "faults": jsonl.read(self.folder.faults),
                 "evaluation": [
                     {
                         "seconds": round(scores.seconds, 1),
@@ -149,6 +269,7 @@ class Run:
                     "images": self.source.num_images,
                     "shape": list(self.source.image_shape),
                     "skipped": len(self.source.skipped),
+                    "lost": len(self.source.lost),
                 },
                 "parameters": {
                     "generator": gan.generator.count_params(),
@@ -165,3 +286,14 @@ class Run:
                 },
             },
         )
+
+
+class _StillThere(keras.callbacks.Callback):
+    """Ends a run whose folder is lost, before anything is written to it."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.folder.check_there()

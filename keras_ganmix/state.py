@@ -1,16 +1,38 @@
 """Everything a run needs to continue, in one atomic checkpoint."""
 
 import json
+import math
+import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tensorflow as tf
+from absl import logging
+
+from keras_ganmix.faults import check_terms, weights_error
+from keras_ganmix.utils.files import free_bytes
 
 SCHEMA = 1
+
+# One for all checkpoints of the process: they are written in the order of
+# their saves, so that one that says what another holds cannot be ahead of it.
+_writer = ThreadPoolExecutor(1, "checkpoint")
+
+# Bytes beside the tensors: index, notes, the list of checkpoints.
+_OVERHEAD = 1 << 20
 
 
 class CheckpointError(ValueError):
     """A checkpoint cannot be used; the message says why and what to do."""
+
+
+class UnreadableError(CheckpointError):
+    """The files of a checkpoint are torn or gone."""
+
+
+class SaveError(OSError):
+    """A checkpoint could not be written; those before it are as they were."""
 
 
 def variables_of(gan):
@@ -35,11 +57,20 @@ def variables_of(gan):
     return parts
 
 
+def state_bytes(gan):
+    """Bytes that a checkpoint of a compiled GAN takes, at most."""
+    variables = [v for part in variables_of(gan).values() for v in part]
+    sizes = [math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables]
+    return _OVERHEAD + sum(sizes)
+
+
 class RunState:
     """Saves and restores the whole state of training.
 
-    Slots in a checkpoint are positional, so each checkpoint carries a list of
-    its parts and shapes, and refuses a GAN that has others.
+    A save waits for a copy of the state in the host's memory; the files are
+    written while training goes on. Slots in a checkpoint are positional, so
+    each carries a list of its parts and shapes, and refuses a GAN that has
+    others.
 
     Args:
         gan: compiled `GAN`.
@@ -55,35 +86,116 @@ class RunState:
             name: [list(v.shape) for v in variables]
             for name, variables in parts.items()
         }
+        self._variables = [v for part in parts.values() for v in part]
         self._note = tf.Variable("", dtype=tf.string, trainable=False)
-        self._checkpoint = tf.train.Checkpoint(
-            note=self._note,
-            state={
-                name: [v.value for v in variables]
-                for name, variables in parts.items()
-            },
-        )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(self.directory), max_to_keep=keep
-        )
+        with tf.device("CPU:0"):
+            copies = {
+                name: [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in part]
+                for name, part in parts.items()
+            }
+        self._copies = [copy for part in copies.values() for copy in part]
+        self._checkpoint = tf.train.Checkpoint(note=self._note, state=copies)
+        self._manager = self._manage(keep)
+        self._copy = tf.function(self._copy_state, autograph=False)
+        self._pending = None
 
-    def save(self, extras=None):
+    def _manage(self, keep):
+        arguments = (self._checkpoint, str(self.directory), keep)
+        try:
+            return tf.train.CheckpointManager(*arguments)
+        except ValueError:  # the list of the checkpoints is damaged
+            (self.directory / "checkpoint").unlink()
+            return tf.train.CheckpointManager(*arguments)
+
+    def save(self, extras=None, wait=True):
         """Writes a checkpoint, whole or not at all.
 
         Args:
             extras: JSON-able dictionary that `restore` gives back.
+            wait: whether to return only when it is written.
 
         Returns:
             Path prefix of the checkpoint.
+
+        Raises:
+            NotFiniteError: if terms or weights are NaN or infinite; nothing
+                is written.
+            SaveError: if there is not enough room, or this save or the one
+                before could not be written.
         """
-        self.sweep()
+        self.wait()
+        check_terms(self.gan)
+        step = int(self.gan.step.numpy())
+        self._check_room(step)
+        finite = self._copy().numpy()
+        if not finite.all():
+            bad = [
+                v.path
+                for v, good in zip(self._variables, finite, strict=True)
+                if not good
+            ]
+            raise weights_error(bad, step)
         note = {
             "schema": SCHEMA,
             "layout": self._layout,
             "extras": extras or {},
         }
         self._note.assign(json.dumps(note))
-        return self._manager.save(checkpoint_number=int(self.gan.step.numpy()))
+        self._pending = _writer.submit(self._write, step)
+        if wait:
+            self.wait()
+        return str(self.directory / f"ckpt-{step}")
+
+    def wait(self):
+        """Returns when all is written.
+
+        Raises:
+            SaveError: if it could not be.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def _copy_state(self):
+        """Copies all variables; returns which of them are finite."""
+        finite = []
+        for variable, copy in zip(self._variables, self._copies, strict=True):
+            value = tf.convert_to_tensor(variable.value)
+            copy.assign(value)
+            is_number = value.dtype.is_floating and value.shape.num_elements()
+            finite.append(
+                tf.reduce_all(tf.math.is_finite(value)) if is_number else True
+            )
+        return tf.stack(finite)
+
+    def _check_room(self, step):
+        needed, free = state_bytes(self.gan), free_bytes(self.directory)
+        if free < needed:
+            raise SaveError(
+                f"the state at step {step} needs {needed / 1e6:.0f} MB "
+                f"in {self.directory}, where {free / 1e6:.0f} MB are free. "
+                f"{self._advice()}"
+            )
+
+    def _write(self, step):
+        try:
+            self.sweep()
+            self._manager.save(checkpoint_number=step)
+        except (tf.errors.OpError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise SaveError(
+                f"the state at step {step} could not be saved in "
+                f"{self.directory}: {reason}. {self._advice()}"
+            ) from error
+
+    def _advice(self):
+        latest = self.latest
+        if latest is None:
+            return "Make room, or name another folder."
+        return (
+            f"Mend that and start again: the run goes on from "
+            f"{Path(latest).name}."
+        )
 
     @property
     def latest(self):
@@ -91,24 +203,41 @@ class RunState:
         return newest(self.directory)
 
     def restore(self, path=None):
-        """Restores the newest checkpoint, or the one at `path`.
+        """Restores the newest checkpoint that can be read, or that at `path`.
 
         Returns:
             The extras given to `save`, or `None` if there is no checkpoint.
 
         Raises:
             CheckpointError: if it belongs to another GAN or another version
-                of the package, or cannot be read.
+                of the package, or none can be read.
         """
-        path = path or self.latest
-        if path is None:
-            return None
+        self.wait()
+        candidates = [path] if path else existing(self.directory)
+        while candidates:
+            path = candidates.pop()
+            try:
+                return self._restore(path)
+            except UnreadableError as error:
+                if not candidates:
+                    raise
+                logging.warning(
+                    "%s It is passed over; going on from %s.",
+                    error,
+                    candidates[-1],
+                )
+        return None
+
+    def _restore(self, path):
         note = read_note(path)
         self._compare(path, note["layout"])
         try:
             self._checkpoint.restore(path).assert_consumed()
         except tf.errors.OpError as error:
             raise _unreadable(path, error) from error
+        for variable, copy in zip(self._variables, self._copies, strict=True):
+            variable.assign(copy)
+        self.gan.faults.forget()
         return note["extras"]
 
     def _compare(self, path, layout):
@@ -137,21 +266,49 @@ class RunState:
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
+        listed = {Path(path).name for path in _listed(self.directory)}
+        if listed:  # or the list is lost, and these are all there is
+            for file in self.directory.glob("ckpt-*"):
+                if _FILE.fullmatch(file.name) and file.stem not in listed:
+                    file.unlink(missing_ok=True)
+
+
+_FILE = re.compile(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)")
 
 
 def newest(directory):
-    """Path prefix of the newest checkpoint in a folder, or `None`.
+    """Path prefix of the newest checkpoint in a folder, or `None`."""
+    return (existing(directory) or [None])[-1]
 
-    One whose files were removed is not there, whatever the list says.
+
+def existing(directory):
+    """Path prefixes of the checkpoints in a folder, the newest last.
+
+    One whose files were removed is not there, whatever the list says; where
+    the list is lost, the files count.
     """
-    state = tf.train.get_checkpoint_state(str(directory))
-    listed = [] if state is None else state.all_model_checkpoint_paths
-    there = [path for path in listed if Path(f"{path}.index").is_file()]
-    return there[-1] if there else None
+    listed = _listed(directory)
+    if not listed:
+        files = [_FILE.fullmatch(f.name) for f in Path(directory).glob("*")]
+        steps = {int(f[1]) for f in files if f and f[2] == "index"}
+        listed = [f"{directory}/ckpt-{step}" for step in sorted(steps)]
+    return [path for path in listed if Path(f"{path}.index").is_file()]
+
+
+def _listed(directory):
+    try:
+        state = tf.train.get_checkpoint_state(str(directory))
+    except ValueError:  # what the file holds is no list
+        return []
+    return [] if state is None else list(state.all_model_checkpoint_paths)
 
 
 def read_note(path):
-    """What a checkpoint says of itself: schema, layout and extras."""
+    """What a checkpoint says of itself: schema, layout and extras.
+
+    Raises:
+        CheckpointError: if it cannot be read, or has another schema.
+    """
     try:
         reader = tf.train.load_checkpoint(path)
         note = json.loads(
@@ -173,7 +330,7 @@ def read_note(path):
 
 
 def _unreadable(path, error):
-    return CheckpointError(
+    return UnreadableError(
         f"The checkpoint {path} cannot be read: {error}. Remove its files, "
         f"{Path(path).name}.*, to go on from the one before."
     )

@@ -73,6 +73,20 @@ def _flags():
         "default in runs/NAME-2.",
         flag_values=options,
     )
+    flags.DEFINE_bool(
+        "allow_recipe_change",
+        False,
+        "Let a run go on with another recipe than it began with; the old one "
+        "is kept beside it.",
+        flag_values=options,
+    )
+    flags.DEFINE_bool(
+        "deterministic",
+        False,
+        "Short for --set train.deterministic=true: bit-equal runs on GPUs as "
+        "well, at a cost (docs/reliability.md).",
+        flag_values=options,
+    )
     flags.DEFINE_string(
         "init_from",
         None,
@@ -134,6 +148,8 @@ def _load_recipe(options):
     changes = list(options.set)
     if options.steps is not None:
         changes.append(f"train.steps={options.steps}")
+    if options.deterministic:
+        changes.append("train.deterministic=true")
     return recipes.load(options.recipe, changes)
 
 
@@ -160,7 +176,9 @@ def _dry_run(recipe):
 def _train(recipe, options):
     """The story of a run."""
     say = _silence if options.quiet else _say
-    folder, resumes = run_folder.choose(recipe, options.run_dir, options.resume)
+    folder, resumes = run_folder.choose(
+        recipe, options.run_dir, options.resume, options.allow_recipe_change
+    )
     origin = None
     if options.init_from and not resumes:
         origin = run_folder.existing(options.init_from, "init_from")
@@ -170,7 +188,7 @@ def _train(recipe, options):
 
     # From here on TensorFlow is needed, whose import takes seconds.
     with cli.without_startup_noise():
-        from keras_ganmix import building
+        from keras_ganmix import building, costs
         from keras_ganmix.running import FAILURES, Run
 
         building.start_devices()
@@ -186,13 +204,16 @@ def _train(recipe, options):
         say(f"run: {folder.path} is done already, at step {run.step}{why}")
         return cli.DONE
 
-    folder.make(recipe)
-    say(f"run: steps {run.first + 1} to {recipe.train.steps}, {folder.path}")
+    with cli.bad_input("run_dir"), cli.plain_warnings():
+        costs.check_room(recipe, gan, folder.path)
+        folder.make(recipe)
     try:
-        run.train(None if options.quiet else sys.stdout)
+        return _train_in_folder(run, None if options.quiet else sys.stdout)
     except FAILURES as error:
-        run.summarize("failed")
         cli.complain(cli.one_line(error))
+        with cli.complaining(OSError):
+            folder.check_there()
+            run.summarize("failed", error)
         return cli.FAILED_RUN
     except ValueError as error:
         # Some parts show only at the first step that they do not fit.
@@ -200,7 +221,15 @@ def _train(recipe, options):
             raise
         folder.unmake()
         raise cli.UsageError(cli.one_line(error)) from error
+    finally:
+        folder.leave()
 
+
+def _train_in_folder(run, progress):
+    recipe, folder = run.recipe, run.folder
+    say = _silence if progress is None else _say
+    say(f"run: steps {run.first + 1} to {recipe.train.steps}, {folder.path}")
+    run.train(progress)
     if not run.is_done:
         run.summarize("interrupted")
         say(f"run: saved at step {run.step}; start it again to go on")

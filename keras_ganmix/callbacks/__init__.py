@@ -4,10 +4,12 @@ from keras_ganmix.callbacks.base import StepCallback
 from keras_ganmix.callbacks.checkpoint import Checkpoint
 from keras_ganmix.callbacks.evaluate import Evaluate
 from keras_ganmix.callbacks.interrupt import StopOnSignal
-from keras_ganmix.callbacks.logs import MetricsLog, NotFiniteError
+from keras_ganmix.callbacks.logs import MetricsLog
 from keras_ganmix.callbacks.progress import Progress
 from keras_ganmix.callbacks.samples import Samples
+from keras_ganmix.callbacks.saturation import Saturation
 from keras_ganmix.callbacks.schedules import LinearDecay
+from keras_ganmix.faults import NotFiniteError
 
 __all__ = [
     "Checkpoint",
@@ -17,6 +19,7 @@ __all__ = [
     "NotFiniteError",
     "Progress",
     "Samples",
+    "Saturation",
     "StepCallback",
     "StopOnSignal",
 ]

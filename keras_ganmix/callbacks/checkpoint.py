@@ -5,7 +5,10 @@ from keras_ganmix.state import RunState
 
 
 class Checkpoint(StepCallback):
-    """Saves the whole state of training every n steps and at the end.
+    """Saves the whole state of training every n steps and at the ends.
+
+    Files are written while training goes on. A state with NaN or infinite
+    terms or weights is never saved.
 
     Put it last in the list of callbacks, so that it saves what the others have
     done at the same step. In `fit` on a data set of your own, save at the ends
@@ -18,6 +21,11 @@ class Checkpoint(StepCallback):
         every: steps between checkpoints, or `"epoch"`.
         keep: how many to keep.
         resume: whether to continue from the newest checkpoint in the folder.
+
+    Raises:
+        CheckpointError: when training begins, if the checkpoint does not fit.
+        NotFiniteError: instead of a save.
+        SaveError: if there is no room, or files cannot be written.
 
     Example:
 
@@ -43,8 +51,7 @@ class Checkpoint(StepCallback):
         Raises:
             CheckpointError: if the checkpoint does not fit.
         """
-        self._state = RunState(gan, self.directory, self.keep)
-        self._state.sweep()
+        self._watch(gan)
         extras = self._state.restore()
         if extras is not None:
             self._epoch = extras["epoch"]
@@ -65,8 +72,17 @@ class Checkpoint(StepCallback):
         if self.resume:
             self.restore(model)
             model._initial_epoch = self._epoch
-        elif self._state is None:
-            self._state = RunState(model, self.directory, self.keep)
+        else:
+            self._watch(model)
+
+    def _watch(self, gan):
+        if self._state is None or self._state.gan is not gan:
+            self._state = RunState(gan, self.directory, self.keep)
+
+    def on_train_begin(self, logs=None):
+        # A state to go back to, and a proof that it can be saved.
+        if self._saved is None:
+            self._save(int(self.model.step.numpy()), ended=False)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -90,7 +106,9 @@ class Checkpoint(StepCallback):
         step = int(self.model.step.numpy())
         if step != self._saved:
             self._save(step, ended=self.every == "epoch")
+        self._state.wait()
 
     def _save(self, step, ended):
-        self._state.save({"epoch": self._epoch, "epoch_ended": ended})
+        extras = {"epoch": self._epoch, "epoch_ended": ended}
+        self._state.save(extras, wait=False)
         self._saved = step

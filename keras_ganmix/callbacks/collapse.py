@@ -6,7 +6,7 @@ continued run judges as one that was never interrupted.
 
 import numpy as np
 
-from keras_ganmix.callbacks.logs import NotFiniteError
+from keras_ganmix.faults import NotFiniteError
 from keras_ganmix.metrics.images import quantise
 
 #: Diversity, relative to real images, below which fakes have collapsed.

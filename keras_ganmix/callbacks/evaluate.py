@@ -157,6 +157,10 @@ class Evaluate(StepCallback):
         self._begin = time.monotonic()
         self._latest, self.seconds, self.skipped = None, 0.0, 0
 
+    def on_train_end(self, logs=None):
+        if self._best_state is not None:
+            self._best_state.wait()
+
     def on_step(self, step, logs):
         begin = time.monotonic()
         if self._is_too_dear(begin - self._begin):
@@ -225,7 +229,9 @@ class Evaluate(StepCallback):
             if self._best_state is None:
                 self._best_state = RunState(self.model, self.best, keep=1)
             value = self._lines[-1][watched]
-            self._best_state.save({"score": watched, "value": value})
+            self._best_state.save(
+                {"score": watched, "value": value}, wait=False
+            )
         self.ended, collapse = self._verdict()
         if collapse is not None:
             logging.warning(

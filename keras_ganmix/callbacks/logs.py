@@ -1,16 +1,12 @@
 """Losses, terms and accuracies as files and curves."""
 
-import math
 from pathlib import Path
 
 import tensorflow as tf
 
 from keras_ganmix.callbacks.base import StepCallback
+from keras_ganmix.faults import check_terms
 from keras_ganmix.utils import jsonl
-
-
-class NotFiniteError(RuntimeError):
-    """A logged value is NaN or infinite."""
 
 
 class MetricsLog(StepCallback):
@@ -24,10 +20,11 @@ class MetricsLog(StepCallback):
         path: a JSON lines file, or `None`.
         every: steps over which to average, or `"epoch"`.
         writer: a `tf.summary` writer to which the numbers go as well.
-        check_finite: whether to stop at NaN and infinite values.
+        check_finite: whether to stop at terms or gradients that are NaN or
+            infinite.
 
     Raises:
-        NotFiniteError: during training, naming the terms and the step.
+        NotFiniteError: during training, naming the first terms and their step.
     """
 
     def __init__(
@@ -48,17 +45,12 @@ class MetricsLog(StepCallback):
             jsonl.forget_after(self.path, int(self.model.step.numpy()))
 
     def on_step(self, step, logs):
+        if self.check_finite:
+            check_terms(self.model)
         values = self.model.get_metrics_result()
         values = {name: float(value) for name, value in values.items()}
         if self.every != "epoch":  # at the end of an epoch Keras does it
             self.model.reset_metrics()
-        bad = [k for k, v in values.items() if not math.isfinite(v)]
-        if self.check_finite and bad:
-            raise NotFiniteError(
-                f"{', '.join(bad)} became NaN or infinite at or before step "
-                f"{step}. Lower the learning rate or the weight of the "
-                "regularizer named, or use float32."
-            )
         if self.path is not None:
             jsonl.append(self.path, {"step": step, **values})
         if self.writer is not None:

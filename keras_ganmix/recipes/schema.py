@@ -115,6 +115,17 @@ class Checkpoint(Section):
     keep: PositiveInt = 2
 
 
+class Guards(Section):
+    """What happens when training goes wrong.
+
+    At NaN and infinite numbers the run goes back to its last checkpoint and
+    on with other random numbers, at most `retries` times from the same one.
+    """
+
+    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    on_saturation: Literal["warn", "stop"] = "warn"
+
+
 MetricList = Annotated[list[Literal[tuple(METRICS)]], Field(min_length=1)]
 
 
@@ -152,6 +163,7 @@ class Recipe(Section):
     train: Train = Train()
     samples: Samples | None = Samples()
     checkpoint: Checkpoint = Checkpoint()
+    guards: Guards = Guards()
     evaluate: Evaluate | None = None
     strategy: Literal["none", "mirrored"] = "none"
 

@@ -157,6 +157,15 @@ def without_startup_noise():
                     os.write(2, line)
 
 
+@contextlib.contextmanager
+def complaining(*kinds):
+    """Prints errors of these kinds in a line, and goes on."""
+    try:
+        yield
+    except kinds as error:
+        complain(one_line(error))
+
+
 def complain(error):
     """Prints an error, a line for each mistake, to the error stream."""
     for line in str(error).splitlines():

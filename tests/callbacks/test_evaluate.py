@@ -14,7 +14,7 @@ from keras_ganmix.callbacks.collapse import (
     lost_diversity,
     slid,
 )
-from keras_ganmix.callbacks.logs import NotFiniteError
+from keras_ganmix.faults import NotFiniteError
 from keras_ganmix.metrics import Evaluator, Extractor, higher_is_better
 from keras_ganmix.metrics.names import METRICS, scores_of
 from keras_ganmix.metrics.report import read_protocol
