@@ -1,7 +1,9 @@
 """A small SavedModel with the signatures of an export, and its server."""
 
+import gc
 import json
 import os
+import pathlib
 import shutil
 import socket
 
@@ -233,6 +235,21 @@ def toy_server(toy_export):
     )
     with server:
         yield server
+
+
+@pytest.fixture
+def memory():
+    """Function that returns the memory of this process in MiB."""
+    path = pathlib.Path("/proc/self/statm")
+    if not path.exists():
+        pytest.skip("memory is read from /proc")
+
+    def read():
+        gc.collect()
+        pages = int(path.read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+    return read
 
 
 @pytest.fixture

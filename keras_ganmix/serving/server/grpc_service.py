@@ -178,7 +178,6 @@ def make_server(models, gate, ready, threads, max_message_bytes):
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.max_metadata_size", 16 * 1024),
-            ("grpc.max_concurrent_streams", gate.places),
             ("grpc.server_handshake_timeout_ms", 10_000),
             # A second server on a port must fail, not share it.
             ("grpc.so_reuseport", 0),
