@@ -153,6 +153,7 @@ class Evaluate(StepCallback):
         self.look_back(self.model)
         self.ended = None
         if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             jsonl.forget_after(self.path, int(self.model.step.numpy()))
         self._begin = time.monotonic()
         self._latest, self.seconds, self.skipped = None, 0.0, 0

@@ -42,6 +42,7 @@ class MetricsLog(StepCallback):
 
     def on_train_begin(self, logs=None):
         if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             jsonl.forget_after(self.path, int(self.model.step.numpy()))
 
     def on_step(self, step, logs):

@@ -73,8 +73,9 @@ class Saturation(keras.callbacks.Callback):
     @property
     def _is_saturated(self):
         newest = self._losses[-WINDOW:]
-        limit = LEAST_LOSS * self._balanced
-        return len(newest) == WINDOW and all(x < limit for x in newest)
+        if self._balanced <= 0 or len(newest) < WINDOW:
+            return False
+        return all(x < LEAST_LOSS * self._balanced for x in newest)
 
     @property
     def _reason(self):

@@ -6,8 +6,12 @@ from keras_ganmix.utils.files import write_text
 
 
 def append(path, line):
-    """Appends a dictionary, which has a `step`, as a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Appends a dictionary, which has a `step`, as a line.
+
+    Raises:
+        FileNotFoundError: if there is no such folder; one that was removed
+            while training is not made again.
+    """
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
