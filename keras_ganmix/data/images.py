@@ -137,6 +137,29 @@ def is_grey(path, *, data=None, max_pixels=MAX_PIXELS):
         return image.mode in _GREY_MODES
 
 
+def convert_channels(image, channels):
+    """Makes a picture grey or RGB, as `read_image` does.
+
+    Args:
+        image: uint8 or float (height, width, 1 or 3).
+        channels: 1, 3, or None to keep them.
+
+    Returns:
+        Array (height, width, channels) of the same dtype.
+    """
+    if channels is None or channels == image.shape[-1]:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=-1)
+    # ITU-R 601 luma in Pillow's fixed point, so that grey pictures are the
+    # same whether they come from files or from arrays.
+    if image.dtype == np.uint8:
+        weights = np.array([19595, 38470, 7471], np.uint32)
+        luma = (image.astype(np.uint32) @ weights + 0x8000) >> 16
+        return luma.astype(np.uint8)[..., None]
+    return (image @ np.array([0.299, 0.587, 0.114], image.dtype))[..., None]
+
+
 def resize_image(array, size, *, mode="crop", background=0):
     """Resizes one picture with an antialiased bicubic filter.
 

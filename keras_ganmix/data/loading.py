@@ -77,31 +77,27 @@ def load(
         ValueError: if an argument or the data are not usable; `ImageError`
             (a `ValueError`) for a damaged file with `on_error="raise"`.
     """
-    image_size = _check_image_size(image_size)
-    _check_choice("resize", resize, RESIZE_MODES)
+    fit = Fit(image_size, channels, resize, background)
+    check_fit(fit)
     _check_choice("on_error", on_error, ("skip", "raise"))
     _check_choice("cache", cache, CACHE_MODES)
-    if channels not in (None, 1, 3):
-        raise ValueError(f"channels: {channels!r}; allowed: 1, 3, None.")
     if labels not in ("auto", True, False):
         raise ValueError(f"labels: {labels!r}; allowed: 'auto', True, False.")
     _check_integer("max_images", max_images, optional=True)
     _check_integer("max_per_class", max_per_class, optional=True)
     _check_integer("seed", seed, low=0, high=2**63 - 1)
-    _check_integer("background", background, 0, 255, optional=True)
 
-    records = _open(source, split, seed)
+    records = open_any(source, split, seed)
     if labels is True and records.labels is None:
         raise ValueError(
             f"labels: {records.name!r} has none; in a folder the sub-folders "
             "are the classes. Use labels=False."
         )
-    keep = _select(records, max_images, max_per_class, seed)
+    keep = select(records, max_images, max_per_class, seed)
     make = {
         PointRecords: _load_points,
         StackedRecords: _load_stacked,
     }.get(type(records), _load_images)
-    fit = _Fit(image_size, channels, resize, background)
     store, keep, skipped = make(records, keep, fit, on_error, cache)
     num_classes = None
     if records.labels is not None and not records.class_names:
@@ -119,7 +115,7 @@ def load(
     )
 
 
-class _Fit:
+class Fit:
     """How a picture is brought to its size."""
 
     def __init__(self, size, channels, mode, background):
@@ -130,17 +126,20 @@ class _Fit:
 
     def read(self, records, index):
         image = records.read(index, self.channels)
+        return self.apply(image, records.background)
+
+    def apply(self, image, background):
+        """Brings a picture (h, w, c) to its size; see `load`."""
         if self.size is None:
             return image
-        grey = (
-            records.background if self.background is None else self.background
-        )
+        grey = background if self.background is None else self.background
         if image.dtype != np.uint8:
             grey = grey / 127.5 - 1
         return resize_image(image, self.size, mode=self.mode, background=grey)
 
 
-def _open(source, split, seed):
+def open_any(source, split, seed):
+    """Returns the `Records` of a spec or of arrays; see `load`."""
     if isinstance(source, str):
         return sources.open_records(source, split, seed)
     if isinstance(source, Source):
@@ -157,7 +156,8 @@ def _open(source, split, seed):
     return open_arrays("arrays", source)
 
 
-def _select(records, max_images, max_per_class, seed):
+def select(records, max_images, max_per_class, seed):
+    """Returns the indices of the pictures to keep; see `load`."""
     keep = np.arange(len(records))
     if max_per_class is not None:
         if records.labels is None:
@@ -173,6 +173,15 @@ def _select(records, max_images, max_per_class, seed):
         random = np.random.RandomState([seed & 0xFFFFFFFF, seed >> 32])
         keep = np.sort(random.permutation(keep)[:max_images])
     return keep
+
+
+def check_fit(fit):
+    """Refuses a `Fit` with wrong arguments; makes its size a pair."""
+    fit.size = _check_image_size(fit.size)
+    _check_choice("resize", fit.mode, RESIZE_MODES)
+    if fit.channels not in (None, 1, 3):
+        raise ValueError(f"channels: {fit.channels!r}; allowed: 1, 3, None.")
+    _check_integer("background", fit.background, 0, 255, optional=True)
 
 
 def _load_points(records, keep, fit, on_error, cache):

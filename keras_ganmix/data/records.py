@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from keras_ganmix.data.images import is_grey, read_image
+from keras_ganmix.data.images import (
+    ImageError,
+    convert_channels,
+    is_grey,
+    read_image,
+)
 
 
 class Records:
@@ -36,6 +41,14 @@ class Records:
         """A name for picture `index` in messages."""
         return f"{self.name}[{index}]"
 
+    def label(self, index):
+        """A short name for picture `index`, within its source."""
+        return f"[{index}]"
+
+    def encoded(self, index):
+        """The bytes of the picture's file, or None where it has none."""
+        return None
+
 
 class ArrayRecords(Records):
     """Pictures of one size, in an array (N, h, w, c)."""
@@ -48,18 +61,7 @@ class ArrayRecords(Records):
         return len(self.array)
 
     def read(self, index, channels=None):
-        image = self.array[index]
-        if channels is None or channels == image.shape[-1]:
-            return image
-        if channels == 3:
-            return np.repeat(image, 3, axis=-1)
-        # ITU-R 601 luma in Pillow's fixed point, so that grey pictures are
-        # the same whether they come from files or from arrays.
-        if image.dtype == np.uint8:
-            weights = np.array([19595, 38470, 7471], np.uint32)
-            luma = (image.astype(np.uint32) @ weights + 0x8000) >> 16
-            return luma.astype(np.uint8)[..., None]
-        return (image @ np.array([0.299, 0.587, 0.114], image.dtype))[..., None]
+        return convert_channels(self.array[index], channels)
 
     def channels(self):
         return self.array.shape[-1]
@@ -76,6 +78,9 @@ class EncodedRecords(Records):
     def __len__(self):
         return len(self.blobs)
 
+    def encoded(self, index):
+        return self.blobs[index]
+
     def read(self, index, channels=None):
         return read_image(
             self.title(index), channels=channels, data=self.blobs[index]
@@ -83,12 +88,16 @@ class EncodedRecords(Records):
 
     def channels(self):
         if self._channels is None:
-            grey = all(
-                is_grey(self.title(i), data=blob)
-                for i, blob in enumerate(self.blobs)
-            )
+            grey = all(map(self._is_grey, range(len(self))))
             self._channels = 1 if grey else 3
         return self._channels
+
+    def _is_grey(self, index):
+        try:
+            return is_grey(self.title(index), data=self.blobs[index])
+        except ImageError:
+            # Reported where the pixels are read.
+            return True
 
 
 class PointRecords(Records):

@@ -7,6 +7,30 @@ import numpy as np
 _CHUNK = 1024
 
 
+def picture_digest(image, label=None):
+    """SHA-256 of one picture (a contiguous array) and its label, as bytes."""
+    digest = hashlib.sha256(image)
+    if label is not None:
+        digest.update(int(label).to_bytes(8, "little"))
+    return digest.digest()
+
+
+def combine_digests(digests, shape, dtype, labelled):
+    """The fingerprint of pictures: see `Source.fingerprint`.
+
+    Args:
+        digests: of `picture_digest`, in any order.
+        shape: of a picture.
+        dtype: of its pixels.
+        labelled: whether the digests know of labels.
+    """
+    head = f"{tuple(shape)} {np.dtype(dtype).str} {labelled}"
+    total = hashlib.sha256(head.encode())
+    for digest in sorted(digests):
+        total.update(digest)
+    return total.hexdigest()
+
+
 class ArrayStore:
     """Pictures or points in memory, as one array."""
 
@@ -186,17 +210,12 @@ class Source:
             some = indices[start : start + _CHUNK]
             batch = np.ascontiguousarray(self.take(some))
             for index, image in zip(some, batch, strict=True):
-                digest = hashlib.sha256(image)
-                if self.labels is not None:
-                    label = int(self.labels[index])
-                    digest.update(label.to_bytes(8, "little"))
-                digests.append(digest.digest())
+                label = None if self.labels is None else self.labels[index]
+                digests.append(picture_digest(image, label))
         labelled = self.labels is not None
-        head = f"{self.image_shape} {self.store.dtype.str} {labelled}"
-        total = hashlib.sha256(head.encode())
-        for digest in sorted(digests):
-            total.update(digest)
-        return total.hexdigest()
+        return combine_digests(
+            digests, self.image_shape, self.store.dtype, labelled
+        )
 
     def __repr__(self):
         labels = f"{self.num_classes} classes" if self.num_classes else "no"

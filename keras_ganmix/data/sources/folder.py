@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import NamedTuple
 
 from absl import logging
 
@@ -9,18 +10,42 @@ from keras_ganmix.data.images import (
     EXTENSIONS,
     ImageError,
     is_grey,
+    read_bytes,
     read_image,
 )
 from keras_ganmix.data.records import Records
 
 
-class FileRecords(Records):
-    """Pictures in files, decoded when they are read."""
+class Listing(NamedTuple):
+    """What a folder holds, as sorted paths relative to it.
 
-    def __init__(self, name, paths, labels, class_names):
+    Attributes:
+        pictures: files with a picture's extension.
+        links: links that lead out of the folder, or to nothing.
+        ignored: all other files, and hidden ones.
+        folders: the folders directly in it, hidden ones left out.
+    """
+
+    pictures: list
+    links: list
+    ignored: list
+    folders: list
+
+
+class FileRecords(Records):
+    """Pictures in files, decoded when they are read.
+
+    Args:
+        root: the folder, absolute.
+        listing: its `Listing`.
+    """
+
+    def __init__(self, name, root, listing, labels, class_names):
         # White, as behind transparent pixels.
         super().__init__(name, labels, class_names, background=255)
-        self.paths = paths
+        self.root = root
+        self.listing = listing
+        self.paths = [str(root / p) for p in listing.pictures]
 
     def __len__(self):
         return len(self.paths)
@@ -41,6 +66,12 @@ class FileRecords(Records):
     def title(self, index):
         return self.paths[index]
 
+    def label(self, index):
+        return self.listing.pictures[index].as_posix()
+
+    def encoded(self, index):
+        return read_bytes(self.paths[index])
+
 
 def open_records(path, split, seed):
     """Lists the pictures, sorted by their paths; `seed` is not used.
@@ -60,7 +91,8 @@ def open_records(path, split, seed):
         state = "is not a folder" if given.exists() else "does not exist"
         raise ValueError(f"source: {given} {state}.")
     root = _split_root(name, given.resolve(), split)
-    paths, links = _list_files(root)
+    listing = _list_files(root)
+    paths, links = listing.pictures, len(listing.links)
     if links:
         logging.warning(
             "%s: %d links that lead out of the folder, or to nothing, are not "
@@ -86,9 +118,7 @@ def open_records(path, split, seed):
             f"({class_names[0]}); sub-folders are classes, so move every "
             "picture into one, or none."
         )
-    return FileRecords(
-        name, [str(root / p) for p in paths], labels, class_names or None
-    )
+    return FileRecords(name, root, listing, labels, class_names or None)
 
 
 def _split_root(name, root, split):
@@ -109,28 +139,37 @@ def _split_root(name, root, split):
 
 
 def _list_files(root):
-    """Returns relative paths, sorted, and the number of refused links."""
-    paths, links = [], 0
+    pictures, links, ignored = [], [], []
+    top = []
     for folder, folders, files in os.walk(root):
         here = pathlib.Path(folder)
-        links += sum(os.path.islink(here / f) for f in folders)
+        linked = [f for f in folders if os.path.islink(here / f)]
+        links += [here / f for f in linked]
         folders[:] = [
             f
             for f in sorted(folders)
-            if not f.startswith((".", "__MACOSX"))
-            and not os.path.islink(here / f)
+            if not f.startswith((".", "__MACOSX")) and f not in linked
         ]
+        if here == root:
+            top = [here / f for f in folders]
         for file in files:
-            if file.startswith(".") or not file.lower().endswith(EXTENSIONS):
-                continue
             path = here / file
-            if path.is_symlink():
-                try:
-                    inside = path.resolve(strict=True).is_relative_to(root)
-                except (OSError, RuntimeError):
-                    inside = False
-                if not inside:
-                    links += 1
-                    continue
-            paths.append(path.relative_to(root))
-    return sorted(paths, key=lambda p: p.as_posix()), links
+            if file.startswith(".") or not file.lower().endswith(EXTENSIONS):
+                ignored.append(path)
+            elif path.is_symlink() and not _leads_inside(path, root):
+                links.append(path)
+            else:
+                pictures.append(path)
+
+    def relative(paths):
+        inside = [path.relative_to(root) for path in paths]
+        return sorted(inside, key=lambda p: p.as_posix())
+
+    return Listing(*map(relative, (pictures, links, ignored, top)))
+
+
+def _leads_inside(link, root):
+    try:
+        return link.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        return False
