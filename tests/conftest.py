@@ -117,7 +117,7 @@ def make_strategy():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """The makers above, as attributes."""
 

@@ -23,7 +23,7 @@ from keras_ganmix.utils.pictures import (
 _BATCH = 64
 _FRAME_SECONDS = 0.08
 _STRIP = 9
-_BLOCKS = 4
+_BLOCKS, _BLOCK_GAP = 4, 8
 
 
 def batches(generator, pictures, truncation=None):
@@ -174,6 +174,6 @@ def write_neighbours(folder, made, recipe, source, extractor, manifest):
         },
     )
     together = neighbours.beside(images, nearest)
-    columns = min(_BLOCKS, len(images)) * (1 + nearest.shape[1])
-    picture = image_grid(together, columns=columns)
+    columns = min(_BLOCKS, len(images))
+    picture = image_grid(together, columns=columns, gap=_BLOCK_GAP)
     _write(folder, "neighbours.png", picture, manifest)

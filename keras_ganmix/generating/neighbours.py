@@ -9,6 +9,7 @@ from keras_ganmix.metrics.images import check_images, quantise
 COUNT = 3
 
 _BLOCK = 256
+_LINE = 2
 
 
 def nearest_images(images, source, extractor="auto", count=COUNT):
@@ -59,6 +60,7 @@ def _representation(extractor, image_shape):
 
 
 def beside(images, nearest):
-    """Each image before its nearest, uint8 (N (1 + count), H, W, C)."""
-    together = np.concatenate([images[:, None], nearest], axis=1)
-    return together.reshape(-1, *images.shape[1:])
+    """Each image, a white line, its nearest: uint8 (N, H, W', C)."""
+    line = np.full((*images.shape[:2], _LINE, images.shape[3]), 255, np.uint8)
+    rows = np.concatenate(list(np.moveaxis(nearest, 1, 0)), axis=2)
+    return np.concatenate([images, line, rows], axis=2)
