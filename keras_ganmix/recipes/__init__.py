@@ -8,6 +8,7 @@ recipe = kgm.recipes.load("quickstart", ["train.steps=100"])
 ```
 """
 
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -43,10 +44,11 @@ def find(name_or_path):
     """
     if name_or_path in names():
         return folder() / f"{name_or_path}.yaml"
-    path = Path(name_or_path).expanduser()
-    if path.is_dir() and (path / "recipe.yaml").is_file():
+    # Not pathlib's questions: they raise for names that cannot exist.
+    path = Path(os.path.expanduser(name_or_path))
+    if os.path.isfile(path / "recipe.yaml"):
         return path / "recipe.yaml"
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise RecipeError(f"{path}: no such recipe file")

@@ -4,7 +4,17 @@ import re
 from typing import Annotated, Any, Literal, Union
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Tag,
+    field_validator,
+)
+
+# What TensorFlow's int32 and float32 can hold.
+MOST_INTEGER = 2**31 - 1
+MOST_NUMBER = 1e38
 
 
 class Section(BaseModel):
@@ -18,6 +28,16 @@ class Section(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
     )
+
+    @field_validator("*")
+    @classmethod
+    def _check_magnitude(cls, value):
+        for kind, most in ((int, MOST_INTEGER), (float, MOST_NUMBER)):
+            if type(value) is kind and abs(value) > most:
+                raise ValueError(
+                    f"got {value} ({kind.__name__}); allowed: at most {most}"
+                )
+        return value
 
 
 class Allowed:
@@ -49,6 +69,9 @@ WeightField = Annotated[
 ]
 
 PositiveInt = Annotated[int, Ge(1)]
+# Of layers: more than these would only fill the memory.
+Width = Annotated[int, Ge(1), Le(2**14)]
+Small = Annotated[int, Ge(1), Le(64)]
 NonNegativeInt = Annotated[int, Ge(0)]
 NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]

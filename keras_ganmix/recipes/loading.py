@@ -9,6 +9,7 @@ from keras_ganmix.recipes.errors import RecipeError
 
 MOST_BYTES = 64 * 1024
 MOST_NODES = 10_000
+MOST_DIGITS = 30
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 # The scalars of YAML 1.2: `1e-4` is a number, `yes`, `010` and dates are text.
@@ -29,6 +30,24 @@ _SCALARS = (
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
+    def compose_node(self, parent, index):
+        event = self.peek_event()
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise yaml.MarkedYAMLError(
+                problem=f"the tag {tag!r} is not allowed, only plain values",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+    def construct_yaml_int(self, node):
+        if len(node.value) > MOST_DIGITS:
+            raise yaml.MarkedYAMLError(
+                problem=f"an integer of {len(node.value)} digits",
+                problem_mark=node.start_mark,
+            )
+        return super().construct_yaml_int(node)
+
     def construct_mapping(self, node, deep=False):
         keys = set()
         for key, _ in node.value:
@@ -44,6 +63,9 @@ class _Loader(yaml.SafeLoader):
                 )
             keys.add(value)
         return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -14,12 +14,14 @@ from keras_ganmix.recipes.fields import (
     Positive,
     PositiveInt,
     Section,
+    Small,
+    Width,
 )
 
 
 class _Generator(Section):
     network: str
-    latent_dim: PositiveInt = 128
+    latent_dim: Width = 128
     latent_distribution: Literal["normal", "uniform", "truncated"] = "normal"
     ema_momentum: Decay | None = 0.999
     conditional: bool = False
@@ -31,18 +33,18 @@ class _Discriminator(Section):
 
 
 class _MLP(Section):
-    hidden: PositiveInt = 128
-    width: PositiveInt | None = None  # the other name of hidden
-    layers: PositiveInt = 2
+    hidden: Width = 128
+    width: Width | None = None  # the other name of hidden
+    layers: Small = 2
     activation: Literal[ACTIVATIONS] = "relu"
     batch_norm: bool = False
-    maxout_pieces: PositiveInt | None = None
+    maxout_pieces: Small | None = None
     orthogonal_gain: Positive | None = None
 
 
 class MLPGenerator(_MLP, _Generator):
     network: Literal["mlp"]
-    latent_dim: PositiveInt = 2
+    latent_dim: Width = 2
 
 
 class MLPDiscriminator(_MLP, _Discriminator):
@@ -52,36 +54,36 @@ class MLPDiscriminator(_MLP, _Discriminator):
 
 class DCGANGenerator(_Generator):
     network: Literal["dcgan"]
-    width: PositiveInt = 64
-    kernel_size: PositiveInt = 4
+    width: Width = 64
+    kernel_size: Small = 4
 
 
 class DCGANDiscriminator(_Discriminator):
     network: Literal["dcgan"]
-    width: PositiveInt = 64
-    kernel_size: PositiveInt = 4
+    width: Width = 64
+    kernel_size: Small = 4
     normalization: Literal[NORMALIZATIONS] = "batch"
     packing: PositiveInt = 1
 
 
 class SNGANGenerator(_Generator):
     network: Literal["sngan"]
-    width: PositiveInt | None = None
+    width: Width | None = None
 
 
 class SNGANDiscriminator(_Discriminator):
     network: Literal["sngan"]
-    width: PositiveInt | None = None
+    width: Width | None = None
 
 
 class WGANGPGenerator(_Generator):
     network: Literal["wgan_gp"]
-    width: PositiveInt | None = None
+    width: Width | None = None
 
 
 class WGANGPDiscriminator(_Discriminator):
     network: Literal["wgan_gp"]
-    width: PositiveInt | None = None
+    width: Width | None = None
     layer_norm: bool = True
 
 

@@ -3,6 +3,9 @@
 from keras_ganmix.recipes.errors import RecipeError
 from keras_ganmix.recipes.loading import parse
 
+MOST_KEYS = 10
+_LONGEST_KEY = 100
+
 
 def split(text):
     """Returns the path and the value of `a.b=v`, the value read as YAML.
@@ -11,7 +14,13 @@ def split(text):
         RecipeError: if there is no `=`, no path, or no YAML in the value.
     """
     path, equals, value = text.partition("=")
-    keys = [_key(part) for part in path.strip().split(".")]
+    parts = path.strip().split(".")
+    if len(parts) > MOST_KEYS or max(map(len, parts)) > _LONGEST_KEY:
+        raise RecipeError(
+            f"--set {text[:_LONGEST_KEY]}...: no recipe has a path as long "
+            f"as this; allowed: {MOST_KEYS} keys of {_LONGEST_KEY} letters"
+        )
+    keys = [_key(part) for part in parts]
     if not equals or "" in keys:
         raise RecipeError(
             f"--set {text}: allowed: PATH=VALUE, for example "

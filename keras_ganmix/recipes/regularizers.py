@@ -23,7 +23,8 @@ from keras_ganmix.recipes.fields import (
     WeightField,
 )
 
-_AtLeastTwo = Annotated[int, Ge(2)]
+_Grid = Annotated[int, Ge(2), Le(64)]
+_Permutations = Annotated[int, Ge(2), Le(1000)]
 _Place = Literal["step", "pipeline"]
 _Pooled = Literal["flattened", "pooled"]
 
@@ -121,8 +122,8 @@ class _SelfSupervision(_Regularizer):
 
 class Deshuffle(_SelfSupervision):
     type: Literal["Deshuffle"]
-    grid: _AtLeastTwo = 3
-    permutations: _AtLeastTwo = 30
+    grid: _Grid = 3
+    permutations: _Permutations = 30
     selection: Literal["affine", "greedy"] = "affine"
     generator_weight: WeightField = 0.5
 

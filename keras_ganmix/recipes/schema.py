@@ -1,5 +1,6 @@
 """The typed form of a recipe. Imports neither TensorFlow nor Keras."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,7 +46,7 @@ def _check_source(source):
         message = str(error).removeprefix("source: ")
         raise ValueError(message.replace("Unknown", "unknown", 1)) from None
     if family in _PATH_SOURCES:
-        return f"{family}:{Path(argument).expanduser().absolute()}"
+        return f"{family}:{Path(os.path.expanduser(argument)).absolute()}"
     return source
 
 
@@ -78,7 +79,7 @@ class Data(Section):
     channels: Literal[1, 3] | None = None
     resize: Literal["crop", "pad", "squeeze"] = "crop"
     background: Annotated[int, Field(ge=0, le=255)] | None = None
-    batch_size: PositiveInt = 64
+    batch_size: Annotated[int, Field(ge=1, le=2**20)] = 64
     max_images: PositiveInt | None = None
     max_per_class: PositiveInt | None = None
     flip: bool = False
@@ -92,7 +93,7 @@ class Train(Section):
     """How long and on what terms. A step is one generator update."""
 
     steps: PositiveInt = 10000
-    discriminator_steps: PositiveInt = 1
+    discriminator_steps: Annotated[int, Field(ge=1, le=1000)] = 1
     seed: Seed = 0
     log_every: PositiveInt = 50
     jit_compile: AutoBool = "auto"

@@ -85,7 +85,7 @@ def open_records(path, split, seed):
         ValueError: if the folder is missing or has no pictures, or if some
             lie beside the class folders.
     """
-    given = pathlib.Path(path).expanduser()
+    given = pathlib.Path(os.path.expanduser(path))
     name = f"folder:{path}"
     if not given.is_dir():
         state = "is not a folder" if given.exists() else "does not exist"

@@ -20,7 +20,7 @@ def open_records(path, split, seed):
     """Opens a folder with `train-images-idx3-ubyte[.gz]` and so on, or one
     images file with its labels file beside it; `seed` is not used.
     """
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     name = f"idx:{path}"
     if path.is_dir():
         check_split(name, split, tuple(_PREFIXES))

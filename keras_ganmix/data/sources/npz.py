@@ -1,6 +1,7 @@
 """`npz:PATH`: arrays saved by `numpy.savez`; pickles are never loaded."""
 
 import math
+import os
 import pathlib
 import zipfile
 import zlib
@@ -43,7 +44,7 @@ def open_records(path, split, seed):
     Keys: `images` and `labels`, or `x_train`, `y_train`, `x_test`, `y_test`
     as in Keras' own files, or `train_images` ... as in MedMNIST's.
     """
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     name = f"npz:{path}"
     if not path.is_file():
         raise ValueError(f"source: {path} does not exist or is no file.")
