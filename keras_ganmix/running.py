@@ -60,6 +60,7 @@ class Run:
             recipe.checkpoint.keep,
             resume=False,
         )
+        self._data_note = _note(source)
         if resumes:
             self._go_on()
             self.began = self.first
@@ -101,7 +102,7 @@ class Run:
             ValueError: at the first step, if the parts do not fit.
         """
         begin = time.monotonic()
-        write_json(self.folder.data, self._data_note())
+        write_json(self.folder.data, self._data_note)
         writer = tf.summary.create_file_writer(str(self.folder.tensorboard))
         callbacks = self._callbacks(file, writer)
         try:
@@ -112,7 +113,6 @@ class Run:
                 except NotFiniteError as error:
                     self._go_back(error)
         finally:
-            self.signal.restore()
             if lost := len(self.source.lost):
                 logging.warning("%d pictures were lost and replaced.", lost)
             self._seconds = time.monotonic() - begin
@@ -130,6 +130,8 @@ class Run:
             # A picture that cannot be read ends the stream without its name.
             self.source.check()
             raise
+        finally:
+            self.signal.restore()
 
     def _callbacks(self, file, writer):
         recipe, folder, log = self.recipe, self.folder, self._log
@@ -182,7 +184,7 @@ class Run:
             "retry": int(self.gan.retry.numpy()) + 1,
         }
         jsonl.append(self.folder.faults, line)
-        self._go_on()
+        self.gan.retry.assign_add(1)
         logging.warning(
             "%s Going back to step %d to go on with other random numbers "
             "(try %d of %d).",
@@ -192,32 +194,13 @@ class Run:
             most,
         )
 
-    def _data_note(self):
-        """What later runs, and commands without the data, need to know."""
-        source = self.source
-        most = None if source.in_memory else _MOST_DECODED
-        return {
-            "source": source.name,
-            "split": source.split,
-            "images": source.num_images,
-            "image_shape": list(source.image_shape),
-            "num_classes": source.num_classes,
-            "class_names": source.class_names,
-            "skipped": len(source.skipped),
-            "fingerprint": source.fingerprint(most),
-            "fingerprint_images": most or source.num_images,
-        }
-
     def _compare_data(self):
         if not self.folder.data.exists():
             return
-        before, now = (
-            json.loads(self.folder.data.read_text()),
-            self._data_note(),
-        )
+        before = json.loads(self.folder.data.read_text())
         changed = [
             f"{name} {before.get(name)!r}, now {value!r}"
-            for name, value in now.items()
+            for name, value in self._data_note.items()
             if before.get(name) != value
         ]
         if changed:
@@ -286,6 +269,22 @@ class Run:
                 },
             },
         )
+
+
+def _note(source):
+    """What later runs, and commands without the data, need to know."""
+    most = None if source.in_memory else _MOST_DECODED
+    return {
+        "source": source.name,
+        "split": source.split,
+        "images": source.num_images,
+        "image_shape": list(source.image_shape),
+        "num_classes": source.num_classes,
+        "class_names": source.class_names,
+        "skipped": len(source.skipped),
+        "fingerprint": source.fingerprint(most),
+        "fingerprint_images": min(most or len(source), len(source)),
+    }
 
 
 class _StillThere(keras.callbacks.Callback):
