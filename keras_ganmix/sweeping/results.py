@@ -74,7 +74,8 @@ def _merge(dicts):
     """The scores of all scorings; the first one that has a name keeps it."""
     merged = {}
     for scores in dicts:
-        merged = {**scores, **merged}
+        for name, value in scores.items():
+            merged.setdefault(name, value)
     return merged
 
 

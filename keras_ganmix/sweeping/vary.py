@@ -12,6 +12,8 @@ from keras_ganmix.recipes.fields import NAME, Allowed, Section, Seed
 from keras_ganmix.utils.names import unknown
 
 _AtLeastTwo = Annotated[int, Field(ge=2)]
+# Sections that change nothing of what is trained.
+_INCIDENTAL = {"name", "description", "samples", "checkpoint", "evaluate"}
 
 
 class Scoring(Section):
@@ -99,10 +101,10 @@ def make_plan(recipe, path, seeds):
     Raises:
         RecipeError: with a line for each mistake of each arm.
     """
-    vary = _read(path)
-    data = loading.read(recipes.find(recipe))
     origin = str(recipes.find(recipe))
+    data = loading.read(origin)
     recipes.from_dict(data, origin=origin)
+    vary = _read(path)
     arms, lines = {}, []
     for name, changes in vary.arms.items():
         try:
@@ -161,10 +163,10 @@ def _check_changes(changes):
 def _check_distinct(path, arms):
     seen = {}
     for name, recipe in arms.items():
-        key = recipe.model_copy(update={"name": "same"}).model_dump_json()
+        key = recipe.model_dump_json(exclude=_INCIDENTAL)
         if key in seen:
             raise RecipeError(
-                f"{path}: arms.{name}: the same recipe as arms.{seen[key]}; "
+                f"{path}: arms.{name}: trains the same as arms.{seen[key]}; "
                 "leave one out"
             )
         seen[key] = name
