@@ -121,8 +121,9 @@ def _export(options):
     except ExportError as error:
         cli.complain(cli.one_line(error))
         return cli.FAILED_RUN
-    print(f"{folder}: step {generator.step}, {generator.which}, ", end="")
-    print("checked" if options.self_check else "not checked")
+    checked = "checked" if options.self_check else "not checked"
+    shown = out if out.name == folder.name else out / folder.name
+    print(f"{shown}: step {generator.step}, {generator.which}, {checked}")
     return cli.DONE
 
 

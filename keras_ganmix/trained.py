@@ -13,7 +13,7 @@ from keras_ganmix.ops.pixels import to_uint8
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.sampling import sample
-from keras_ganmix.state import CheckpointError, newest, read_note
+from keras_ganmix.state import CheckpointError, existing, read_note
 
 #: Which weights: averaged ones, those that were trained, averaged ones of the
 #: best checkpoint.
@@ -114,7 +114,8 @@ class TrainedGenerator:
 class DataFacts(typing.NamedTuple):
     """What a generator's shape depends on, and what its card says.
 
-    The first four are those of the file `data.json` of a run.
+    Its fields are those of the file `data.json` of a run. The fingerprint
+    may be that of the first images only.
     """
 
     source: str
@@ -124,6 +125,7 @@ class DataFacts(typing.NamedTuple):
     split: str | None = None
     images: int | None = None
     fingerprint: str | None = None
+    fingerprint_images: int | None = None
 
 
 def load_generator(run, which="ema"):
@@ -154,6 +156,11 @@ def load_generator(run, which="ema"):
             recipe, "generator", facts.image_shape, num_classes
         )
     directory = folder.best if which == "best" else folder.checkpoints
+    if which == "best" and not existing(directory):
+        raise ValueError(
+            f"{folder.path}: keeps no best checkpoint; a recipe's section "
+            "`evaluate` makes one. Take 'ema'."
+        )
     averaged, step = _restore(model, directory, which != "last")
     if not averaged and which == "ema":
         which = "last"
@@ -176,9 +183,8 @@ def data_facts(folder, recipe):
     Raises:
         ValueError: if there is no such file and the data cannot be opened.
     """
-    path = folder.path / "data.json"
-    if path.is_file():
-        values = json.loads(path.read_text(encoding="utf-8"))
+    if folder.data.is_file():
+        values = json.loads(folder.data.read_text(encoding="utf-8"))
         values = {k: values[k] for k in DataFacts._fields if k in values}
         values["image_shape"] = tuple(values["image_shape"])
         return DataFacts(**values)
@@ -189,24 +195,26 @@ def data_facts(folder, recipe):
         source.num_classes,
         source.class_names,
         source.split,
-        len(source),
-        source.fingerprint(),
+        source.num_images,
+        source.fingerprint() if source.in_memory else None,
     )
 
 
 def _restore(model, directory, averaged):
     """Reads the newest checkpoint; returns whether averaged, and the step."""
-    path = newest(directory)
+    tried = {}
     while True:
-        if path is None:
-            raise ValueError(f"{directory}: holds no checkpoint")
+        # Anew each time: a run that goes on replaces its checkpoints.
+        left = [path for path in existing(directory) if path not in tried]
+        if not left:
+            break
         try:
-            return _read(model, path, averaged)
-        except (CheckpointError, tf.errors.OpError):
-            # The run goes on: this one may have been replaced meanwhile.
-            before, path = path, newest(directory)
-            if path == before:
-                raise
+            return _read(model, left[-1], averaged)
+        except (CheckpointError, tf.errors.OpError) as error:
+            tried[left[-1]] = error
+    if tried:
+        raise next(iter(tried.values()))
+    raise ValueError(f"{directory}: holds no checkpoint")
 
 
 def _read(model, path, averaged):

@@ -1,6 +1,7 @@
 """Tiny models and data that all tests share."""
 
 import os
+import shutil
 
 # Two CPU devices for the tests of replicas; before TensorFlow is used.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import keras_ganmix as kgm
 
@@ -130,3 +132,37 @@ def tiny():
         strategy = staticmethod(make_strategy)
 
     return Tiny
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """The folder of a conditional run on pictures that are no longer there.
+
+    Two steps, 16 x 16, grey, classes `hat` and `sock`, a best checkpoint.
+    """
+    from keras_ganmix import train
+
+    place = tmp_path_factory.mktemp("run")
+    numbers = np.random.default_rng(0)
+    for part in ("train/hat", "train/sock", "test/hat", "test/sock"):
+        (place / "photos" / part).mkdir(parents=True)
+        for i in range(12):
+            pixels = numbers.integers(0, 256, (16, 16)).astype(np.uint8)
+            picture = Image.fromarray(pixels)
+            picture.save(place / "photos" / part / f"{i}.png")
+    settings = [
+        f"data.source=folder:{place / 'photos'}",
+        "data.image_size=16",
+        "data.batch_size=4",
+        "generator={network: dcgan, width: 2, latent_dim: 6}",
+        "generator.conditional=true",
+        "discriminator={network: dcgan, width: 2}",
+        "evaluate={every: 1, num_fake: 8, max_share: null, "
+        "metrics: [sliced_wasserstein]}",
+        "samples=null",
+    ]
+    arguments = [f"--set={setting}" for setting in settings]
+    arguments += ["--steps=2", "--quiet", f"--run_dir={place / 'tiny'}"]
+    assert train.main(["train", "--recipe=quickstart", *arguments]) == 0
+    shutil.rmtree(place / "photos")
+    return place / "tiny"

@@ -159,7 +159,12 @@ def write_neighbours(folder, made, recipe, source, extractor, manifest):
         manifest: `Manifest`.
     """
     changes = [] if source is None else [f"data.source={source}"]
-    data = open_source(recipes.load(recipe, changes))
+    try:
+        data = open_source(recipes.load(recipe, changes))
+    except ValueError as error:
+        raise ValueError(
+            f"--neighbours: {error} Name the training images with --data."
+        ) from error
     images = _note_all(made, manifest)
     indices, distances, nearest = neighbours.nearest_images(
         images, data, extractor

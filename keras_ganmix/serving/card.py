@@ -1,6 +1,7 @@
 """`model_card.md`: what an exported generator is, and how it is called."""
 
 import dataclasses
+import textwrap
 
 from keras_ganmix import recipes
 from keras_ganmix.metrics.hashes import hash_arrays
@@ -126,8 +127,7 @@ def _head(facts):
     classes = ""
     if facts["num_classes"]:
         classes = f" of {facts['num_classes']} classes"
-    return (
-        f"# {facts['name']}, version {facts['version']}\n\n"
+    return f"# {facts['name']}, version {facts['version']}\n\n" + _wrap(
         f"A generator of {_kind(facts)} ({shape}){classes} from latents of "
         f"{facts['latent_dim']} numbers, {_latents(facts)}. Exported by "
         f"keras_ganmix {facts['versions']['keras_ganmix']} on "
@@ -152,13 +152,21 @@ def _data(facts, about):
         ("source", f"`{data.source}`"),
         ("split", data.split or "not recorded"),
         ("images", "not recorded" if data.images is None else data.images),
-        ("fingerprint", f"`{data.fingerprint or 'not recorded'}`"),
+        ("fingerprint", _fingerprint(data)),
         ("licence of the data", _licence(data.source)),
     ]
     if facts["class_names"]:
         names = enumerate(facts["class_names"])
         rows.append(("classes", ", ".join(f"{i} {n}" for i, n in names)))
     return "## Data\n\n" + _table(("", ""), rows)
+
+
+def _fingerprint(data):
+    if data.fingerprint is None:
+        return "not recorded"
+    part = data.fingerprint_images
+    of = "" if part in (None, data.images) else f", of the first {part} images"
+    return f"`{data.fingerprint}`{of}"
 
 
 def _licence(source):
@@ -171,8 +179,8 @@ def _licence(source):
 def _training(facts, about):
     weights = _WHICH[facts["which"]]
     if about is None:
-        return (
-            f"## Training\n\n{facts['step']} generator updates; the export "
+        return "## Training\n\n" + _wrap(
+            f"{facts['step']} generator updates; the export "
             f"holds the {weights}."
         )
     recipe = about.recipe
@@ -192,8 +200,8 @@ def _training(facts, about):
 
 def _scores(about):
     if about is None or about.evaluation is None:
-        return (
-            "## Scores\n\nThese weights have not been scored: "
+        return "## Scores\n\n" + _wrap(
+            "These weights have not been scored: "
             "`python -m keras_ganmix.evaluate --savedmodel FOLDER --data "
             "SOURCE`."
         )
@@ -227,13 +235,14 @@ def _signatures(facts):
         (f"`{name}`", "; ".join(inputs), "; ".join(outputs))
         for name, inputs, outputs in describe_signatures(facts)
     ]
-    return (
-        "## Signatures\n\nB, N and the number of steps are free. Arguments "
-        "with a default may be left out where the server knows defaults of "
-        "signatures. A value out of its range is answered with "
-        "INVALID_ARGUMENT, which names it.\n\n"
-        + _table(("signature", "inputs", "outputs"), rows)
+    text = _wrap(
+        "B is free, N what is asked for. Arguments with a default may be left "
+        "out where the server knows defaults of signatures. A value out of "
+        "its range is answered with INVALID_ARGUMENT and a message that names "
+        "it."
     )
+    table = _table(("signature", "inputs", "outputs"), rows)
+    return f"## Signatures\n\n{text}\n\n{table}"
 
 
 def _calls(facts):
@@ -261,40 +270,47 @@ docker run -p 8500:8500 -p 8501:8501 \\
 
 
 def _checksums(facts, references):
-    images = references["images"]
+    images, kind = references["images"], _kind(facts)
     rows = [
         ("weights, SHA-256", f"`{facts['weights_sha256']}`"),
         (
-            f"{len(images)} reference {_kind(facts)}, SHA-256",
+            f"{len(images)} reference {kind}, SHA-256",
             f"`{hash_arrays([images])}`",
         ),
     ]
-    return (
-        "## Checksums\n\n"
-        + _table(("", ""), rows)
-        + f"\n\nThe reference {_kind(facts)} are those of seed 0, kept with "
-        "their latents in `assets.extra/reference.npz`. Other machines round "
-        "in other ways: pixels may differ by one level of 255. `python -m "
+    text = _wrap(
+        f"The reference {kind} are those of seed 0, kept with their latents in "
+        "`assets.extra/reference.npz`. Other machines round in other ways: "
+        "pixels may differ by one level of 255. `python -m "
         "keras_ganmix.export --check FOLDER` compares."
     )
+    return f"## Checksums\n\n{_table(('', ''), rows)}\n\n{text}"
 
 
 def _limits(facts):
-    text = """## What it is not for
-
-It shows what a method learned from the data above, with their gaps and
-biases. It is no source of training data for decisions about people, no
-evidence of how anything looks, and nothing that it makes should be passed off
-as a photograph. It may repeat training images; `keras_ganmix.evaluate
---metrics memorisation` measures that."""
+    text = (
+        "It shows what a method learned from the data above, with their gaps "
+        "and biases. It is no source of training data for decisions about "
+        "people, no evidence of how anything looks, and nothing that it makes "
+        "should be passed off as real. It may repeat training images; `python "
+        "-m keras_ganmix.evaluate --metrics memorisation` measures that."
+    )
     if facts["which"] == "last":
-        text += """ Its weights are not averaged, so its images are
-rougher than those of the average would be, where the run keeps one."""
-    return text
+        text += (
+            " Its weights are not averaged; those of an average give smoother "
+            f"{_kind(facts)}."
+        )
+    return "## What it is not for\n\n" + _wrap(text)
 
 
 def _kind(facts):
     return "images" if len(facts["image_shape"]) == 3 else "points"
+
+
+def _wrap(text):
+    return textwrap.fill(
+        text, 80, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def _times(shape):
