@@ -12,8 +12,7 @@ from keras_ganmix.utils.names import unknown
 __all__ = ["Client", "ServingError"]
 
 _TRANSPORTS = ("grpc", "rest")
-# `_bytes` makes TensorFlow Serving send base64 over HTTP.
-_PICTURES = ("png_bytes", "png")
+_PICTURES = "png_bytes"
 
 
 class Client:
@@ -96,7 +95,7 @@ class Client:
             Images, uint8 `(n, H, W, C)`.
         """
         outputs = self._sample(n, seed, truncation, label)
-        return decode(_pictures(outputs))
+        return decode(outputs[_PICTURES])
 
     def latents(self, n, seed=0, truncation=None):
         """Returns the latents of the pictures of a seed, float32 `(n, d)`."""
@@ -133,7 +132,7 @@ class Client:
             truncation=_number(truncation, np.float32),
             label=_number(label, np.int32),
         )
-        return decode(_pictures(outputs))
+        return decode(outputs[_PICTURES])
 
     def interpolate(self, start, end, steps, label=None):
         """Returns the pictures on the way between two latents.
@@ -154,7 +153,7 @@ class Client:
             steps=_number(steps, np.int32),
             label=_number(label, np.int32),
         )
-        return decode(_pictures(outputs))
+        return decode(outputs[_PICTURES])
 
     def predict(self, signature="serving_default", **inputs):
         """Calls a signature.
@@ -255,15 +254,6 @@ def decode(pictures):
         image = np.asarray(Image.open(io.BytesIO(picture)))
         images.append(image[..., None] if image.ndim == 2 else image)
     return np.stack(images) if images else np.empty((0, 0, 0, 1), np.uint8)
-
-
-def _pictures(outputs):
-    for name in _PICTURES:
-        if name in outputs:
-            return outputs[name]
-    raise ServingError(
-        "INTERNAL", f"no pictures among the outputs {', '.join(outputs)}"
-    )
 
 
 def _number(value, dtype):

@@ -79,7 +79,7 @@ class Toy(tf.Module):
 
     @tf.function(input_signature=[LATENTS, LABELS])
     def png(self, latents, labels):
-        return {"png": _png(self.make(latents, labels))}
+        return {"png_bytes": _png(self.make(latents, labels))}
 
     @tf.function(
         input_signature=[

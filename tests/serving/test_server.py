@@ -141,12 +141,15 @@ def test_row_format_of_rest(url, expected):
     np.testing.assert_array_equal(images, expected)
 
 
-def test_row_format_with_several_outputs(url):
-    """Each row is an object with a value of each output."""
-    body = {"signature_name": "echo", "instances": ["a", {"b64": "/wA="}]}
-    answer = requests.post(f"{url}:predict", json=body, timeout=5).json()
-    # Not text, so TensorFlow Serving's JSON would be broken here.
-    assert answer["predictions"] == ["a", {"b64": "/wA="}]
+def test_bytes_are_base64_where_the_name_says_so(url):
+    """Both ways; other outputs are text, or cannot be sent as JSON."""
+    body = {"signature_name": "echo", "instances": ["Zoë", {"b64": "WsO2"}]}
+    answer = requests.post(f"{url}:predict", json=body, timeout=5)
+    assert answer.json()["predictions"] == ["Zoë", "Zö"]
+    body["instances"][1] = {"b64": "/wA="}
+    answer = requests.post(f"{url}:predict", json=body, timeout=5)
+    assert answer.status_code == 400
+    assert "names end in _bytes" in answer.json()["error"]
     body = {
         "signature_name": "sample_by_string",
         "inputs": {"strings": ["Ada", "Bo"], "truncation": 0.5, "label": 1},

@@ -251,7 +251,7 @@ def test_clients_notice_nothing_of_a_swap(own_toy, toy_versions):
         (
             "{{function_node __inference_f_12}} assertion failed: "
             "[seed: must be positive, got] [-1]\n\t [[{{node Assert}}]]",
-            "seed: must be positive, got] [-1",
+            "seed: must be positive, got -1",
         ),
         (
             "2 root error(s) found.\n  (0) INVALID_ARGUMENT: no such thing\n"

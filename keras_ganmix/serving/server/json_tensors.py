@@ -262,17 +262,8 @@ class _Column:
     """An output, ready to be written."""
 
     def __init__(self, name, array):
+        self.name = name
         self.array = array
-        if array.dtype == object:
-            # Under other names TensorFlow Serving writes the bytes as they
-            # are, which is no JSON unless they are text; base64 is kinder.
-            always = name.endswith(_BYTES)
-            self._leaf = lambda value: _string(value, always)
-        elif array.dtype.kind == "f":
-            kind = array.dtype.type
-            self._leaf = None if kind is np.float64 else _digits
-        else:
-            self._leaf = None
 
     def whole(self):
         return self._text(self.array)
@@ -281,14 +272,28 @@ class _Column:
         return [self._text(row) for row in self.array]
 
     def _text(self, value):
+        if self.array.dtype == object:
+            return self._strings(value)
         value = np.asarray(value, self.array.dtype)
-        if self._leaf is None:
+        if value.dtype.kind in "biu" or value.dtype == np.float64:
             return json.dumps(value.tolist())
-        if value.dtype != object:
-            return self._leaf(value)
-        if value.ndim == 0:
-            return self._leaf(value.item())
-        return "[" + ", ".join(map(self._text, value)) + "]"
+        return _digits(value)
+
+    def _strings(self, value):
+        if isinstance(value, np.ndarray):
+            if value.ndim == 0:
+                return self._strings(value.item())
+            return "[" + ", ".join(map(self._strings, value)) + "]"
+        if self.name.endswith(_BYTES):
+            coded = base64.b64encode(value).decode("ascii")
+            return json.dumps({"b64": coded})
+        try:
+            return json.dumps(value.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise invalid(
+                f"{self.name}: holds bytes that are no text; only outputs "
+                f"whose names end in {_BYTES} are sent as base64"
+            ) from None
 
 
 def _digits(array):
@@ -299,15 +304,6 @@ def _digits(array):
     scale = 10.0 ** (8 - exponents)
     values = np.where(used, np.round(values * scale) / scale, values)
     return json.dumps(values.tolist())
-
-
-def _string(value, always):
-    if not always:
-        try:
-            return json.dumps(value.decode("utf-8"))
-        except UnicodeDecodeError:
-            pass
-    return json.dumps({"b64": base64.b64encode(value).decode("ascii")})
 
 
 def _one_or_named(texts):

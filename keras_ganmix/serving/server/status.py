@@ -88,5 +88,5 @@ def clean(message):
     line = " ".join(_NOISE.sub(" ", line).split())
     found = re.match(r"assertion failed: \[(.*)\]$", line)
     if found:
-        line = found.group(1).split("] [Condition ")[0]
+        line = found.group(1).split("] [Condition ")[0].replace("] [", " ")
     return line or "no message"
