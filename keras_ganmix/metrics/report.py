@@ -11,6 +11,9 @@ from keras_ganmix.metrics.protocol import Protocol, higher_is_better
 # In names of numbers of which neither more nor less is better.
 _NEITHER = ("error", "stddev", "detected", "diversity")
 
+# What other files than those of scores raise; the last, brackets in brackets.
+_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
@@ -56,7 +59,7 @@ class Evaluation:
                 values = json.load(file)
                 protocol = values.pop("protocol")
                 return cls(protocol=Protocol.from_dict(protocol), **values)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except _DAMAGE as error:
                 raise ValueError(
                     f"{os.fspath(path)}: not a file of scores ({error})."
                 ) from error
@@ -106,7 +109,7 @@ def read_protocol(path):
     try:
         values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         return Protocol.from_dict(values["protocol"]), values["floor"]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         raise ValueError(
             f"{path}: not the protocol of scores ({error})."
         ) from error
