@@ -1,5 +1,6 @@
 """Everything a run needs to continue, in one atomic checkpoint."""
 
+import contextlib
 import json
 import math
 import re
@@ -7,6 +8,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -21,6 +23,12 @@ _writer = ThreadPoolExecutor(1, "checkpoint")
 
 # Bytes beside the tensors: index, notes, the list of checkpoints.
 _OVERHEAD = 1 << 20
+
+# The name of a tensor in the files of a checkpoint.
+_KEY = "{}/.ATTRIBUTES/VARIABLE_VALUE"
+
+# What TensorFlow raises at files that are torn.
+_UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 class CheckpointError(ValueError):
@@ -126,6 +134,7 @@ class RunState:
         self.wait()
         check_terms(self.gan)
         step = int(self.gan.step.numpy())
+        self.sweep()
         self._check_room(step)
         finite = self._copy().numpy()
         if not finite.all():
@@ -179,14 +188,40 @@ class RunState:
 
     def _write(self, step):
         try:
-            self.sweep()
-            self._manager.save(checkpoint_number=step)
+            if not self._holds(step):
+                self._manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
+            self.sweep()  # what was written of it only takes room
             reason = str(error).splitlines()[0]
             raise SaveError(
                 f"the state at step {step} could not be saved in "
                 f"{self.directory}: {reason}. {self._advice()}"
             ) from error
+
+    def _holds(self, step):
+        """Whether this very state is saved: made again after a kill.
+
+        Files of a checkpoint that is listed would be torn while they are
+        written again.
+        """
+        path = str(self.directory / f"ckpt-{step}")
+        if path not in existing(self.directory):
+            return False
+        try:
+            reader = tf.train.load_checkpoint(path)
+            return all(
+                np.array_equal(reader.get_tensor(_KEY.format(name)), copy)
+                for name, copy in self._named_copies()
+            )
+        except _UNREADABLE:
+            return False
+
+    def _named_copies(self):
+        yield "note", self._note.numpy()
+        copies = iter(self._copies)
+        for part, shapes in self._layout.items():
+            for i in range(len(shapes)):
+                yield f"state/{part}/{i}", next(copies).numpy()
 
     def _advice(self):
         latest = self.latest
@@ -260,17 +295,21 @@ class RunState:
         )
 
     def sweep(self):
-        """Removes what killed saves have left."""
+        """Removes what killed saves have left, where that is possible."""
         for leftover in self.directory.glob("ckpt-*_temp*"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+            shutil.rmtree(leftover, ignore_errors=True)
+        unlisted = list(self.directory.glob("checkpoint.tmp*"))
         listed = {Path(path).name for path in _listed(self.directory)}
         if listed:  # or the list is lost, and these are all there is
-            for file in self.directory.glob("ckpt-*"):
-                if _FILE.fullmatch(file.name) and file.stem not in listed:
-                    file.unlink(missing_ok=True)
+            unlisted += [
+                file
+                for file in self.directory.glob("ckpt-*")
+                if _FILE.fullmatch(file.name) and file.stem not in listed
+            ]
+        for file in unlisted:
+            # On a read-only disk the save will say so.
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 _FILE = re.compile(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)")
@@ -311,15 +350,8 @@ def read_note(path):
     """
     try:
         reader = tf.train.load_checkpoint(path)
-        note = json.loads(
-            reader.get_tensor("note/.ATTRIBUTES/VARIABLE_VALUE").decode()
-        )
-    except (
-        tf.errors.OpError,
-        IndexError,
-        ValueError,
-        RuntimeError,
-    ) as error:
+        note = json.loads(reader.get_tensor(_KEY.format("note")).decode())
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     if note["schema"] != SCHEMA:
         raise CheckpointError(

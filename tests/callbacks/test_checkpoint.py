@@ -225,3 +225,43 @@ def test_not_finite_stops_the_run(tiny, tmp_path):
             verbose=0,
         )
     assert not (tmp_path / "m.jsonl").exists()
+
+
+def test_all_leftovers_of_killed_saves_are_swept(tiny, tmp_path):
+    """Whatever a save has open when it is killed."""
+    state = RunState(tiny.gan(), tmp_path)
+    state.save()
+    whole = sorted(p.name for p in tmp_path.iterdir())
+    (tmp_path / "ckpt-3_temp").mkdir()
+    (tmp_path / "ckpt-3_temp/part-00000.index.tempstate12").write_text("x")
+    (tmp_path / "checkpoint.tmp8e5b").write_text("model_checkpoint_p")
+    (tmp_path / "ckpt-3.data-00000-of-00001").write_text("x")
+    state.sweep()
+    assert sorted(p.name for p in tmp_path.iterdir()) == whole
+
+
+def test_a_state_that_is_saved_is_not_written_again(tiny, tmp_path):
+    """A kill in between would tear the only one there is."""
+    gan = tiny.gan(optimizer="adam")
+    extras = {"score": 1.5}
+    RunState(gan, tmp_path, keep=1).save(extras)
+    data = tmp_path / "ckpt-0.data-00000-of-00001"
+
+    def written_by(extras):
+        data.touch()
+        before = data.stat()
+        RunState(gan, tmp_path, keep=1).save(extras)
+        after = data.stat()
+        return (before.st_ino, before.st_mtime) != (
+            after.st_ino,
+            after.st_mtime,
+        )
+
+    assert not written_by(extras)
+    assert written_by({"score": 1.6})
+    gan.generator.weights[0].assign_add(np.ones(gan.generator.weights[0].shape))
+    assert written_by({"score": 1.6})
+    index = tmp_path / "ckpt-0.index"
+    index.write_bytes(index.read_bytes()[:20])
+    assert written_by({"score": 1.6})
+    assert RunState(gan, tmp_path).restore() == {"score": 1.6}
