@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 
+import numpy as np
+
 from keras_ganmix import recipes
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.utils import cli
@@ -18,7 +20,7 @@ from keras_ganmix.utils.files import write_json, write_text
 #: The environment variable that says that standard input is the parent's.
 WATCHED = "KERAS_GANMIX_SWEEP_PARENT"
 
-# Steps of the shorter timing; seconds and most steps of the longer one.
+# Least steps, seconds and most steps of a timing.
 _FEW, _SECONDS, _MOST = 5, 4.0, 500
 
 #: The cell that stands for the timing of all arms.
@@ -95,18 +97,30 @@ def _measure(recipe, source, run):
     gan = building.build_gan(recipe, source)
     building.build_scores(recipe, source, run)
     dataset = building.build_dataset(recipe, source, gan)
-    first = _time(gan, dataset, 1)
-    few = _time(gan, dataset, _FEW)
-    # What it takes to begin counts once in a run, and cancels out here.
-    more = round(min(max(_SECONDS * _FEW / few, _FEW), _MOST))
-    step = (_time(gan, dataset, _FEW + more) - few) / more
-    return {"first_step": first, "step": max(step, 1e-5)}
-
-
-def _time(gan, dataset, steps):
     begin = time.monotonic()
-    gan.fit(dataset, epochs=1, steps_per_epoch=steps, verbose=0)
-    return time.monotonic() - begin
+    gan.fit(dataset, steps_per_epoch=1, verbose=0)
+    first = time.monotonic() - begin
+    return {"first_step": first, "step": _median_step(gan, dataset)}
+
+
+def _median_step(gan, dataset):
+    """The median, so that what else the machine does counts little."""
+    import keras
+
+    ends = []
+
+    def note(batch, logs):
+        ends.append(time.monotonic())
+        if len(ends) > _FEW and ends[-1] - ends[0] > _SECONDS:
+            gan.stop_training = True
+
+    gan.fit(
+        dataset,
+        steps_per_epoch=_MOST,
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=note)],
+        verbose=0,
+    )
+    return float(np.median(np.diff(ends)))
 
 
 def stop_with_parent():
