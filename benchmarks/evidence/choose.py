@@ -23,10 +23,17 @@ def main():
     _check_complete(found)
     row = found["table"][0]
     arms = {}
-    for method, settings in _settings(row["arms"]).items():
-        best = min(settings, key=lambda arm: row["arms"][arm]["mean"])
+    for method, settings in _settings(found["arms"]).items():
+        means = {
+            arm: row["arms"][arm]["mean"]
+            for arm in settings
+            if arm in row["arms"]
+        }
+        if not means:
+            raise SystemExit(f"error: all runs of {method} failed")
+        best = min(means, key=means.get)
         arms[method] = found["arms"][best]["changes"]
-        shown = ", ".join(f"{a} {row['arms'][a]['mean']:.4g}" for a in settings)
+        shown = ", ".join(f"{arm} {mean:.4g}" for arm, mean in means.items())
         print(f"{method}: {best} ({row['score']}: {shown})")
     text = arguments.vary.read_text()
     arguments.vary.write_text(
