@@ -157,6 +157,19 @@ def without_startup_noise():
                     os.write(2, line)
 
 
+def say(text, file):
+    """Prints a line; where nobody listens any more, to nobody.
+
+    A closed terminal or pipe is no reason to lose a run.
+    """
+    try:
+        print(text, file=file, flush=True)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file.fileno())
+        os.close(nowhere)
+
+
 @contextlib.contextmanager
 def complaining(*kinds):
     """Prints errors of these kinds in a line, and goes on."""
@@ -169,4 +182,4 @@ def complaining(*kinds):
 def complain(error):
     """Prints an error, a line for each mistake, to the error stream."""
     for line in str(error).splitlines():
-        print(f"error: {line}", file=sys.stderr)
+        say(f"error: {line}", sys.stderr)

@@ -312,6 +312,7 @@ def test_exit_codes(clean, capsys):
         (["--data=ring", "--channels=2"], "channels"),
         (["--dta=ring"], "Did you mean 'data'"),
         (["--data=ring", "--json=/dev/null/x.json"], "--json"),
+        (["--data=folder:\x1b[2Jx"], r"\x1b[2Jx does not exist"),
     ],
 )
 def test_bad_input_is_one_line(arguments, words, capsys):
