@@ -33,6 +33,13 @@ def perturb(model, seed):
     model.set_weights([w.astype("float32") for w in weights])
 
 
+def export_here(gan, path, **kwargs):
+    """Exports and checks in this process, which is faster."""
+    folder = kgm.serving.export(gan, path, self_check=False, **kwargs)
+    self_check.check(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def gan(tiny):
     """Conditional, in colour; the average differs from the trained."""
@@ -47,7 +54,7 @@ def gan(tiny):
 def exported(gan, tmp_path_factory):
     """The folder of an export, checked in a process of its own."""
     name = tmp_path_factory.mktemp("exports") / "shapes"
-    return kgm.serving.export(gan, name, class_names=CLASSES, max_samples=MOST)
+    return export_here(gan, name, class_names=CLASSES, max_samples=MOST)
 
 
 @pytest.fixture(scope="module")
@@ -312,13 +319,7 @@ def test_warm_up_requests_are_those_of_the_published_protocol(exported, model):
     assert set(names) == set(model.signatures)
 
 
-# Other generators. Their checks run in this process, which is faster.
-
-
-def export_unchecked(gan, path, **kwargs):
-    folder = kgm.serving.export(gan, path, self_check=False, **kwargs)
-    self_check.check(folder)
-    return folder
+# Other generators.
 
 
 class Subclassed(keras.Model):
@@ -342,7 +343,7 @@ def test_a_subclassed_generator_is_exported_and_kept_in_range(tiny, tmp_path):
         ema_momentum=None,
     )
     perturb(gan.generator, 3)
-    folder = export_unchecked(gan, tmp_path / "own")
+    folder = export_here(gan, tmp_path / "own")
     model = tf.saved_model.load(str(folder))
     latents = tf.constant(latents_of(0, 3))
     raw = gan.generator(latents).numpy()
@@ -377,7 +378,7 @@ def test_mixed_precision_gives_float32(policy, tiny, tmp_path):
     finally:
         keras.config.set_dtype_policy(before)
     perturb(gan.ema_generator, 4)
-    folder = export_unchecked(gan, tmp_path / "mixed")
+    folder = export_here(gan, tmp_path / "mixed")
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
     assert signature.output_dtypes == {"images": tf.float32}
 
@@ -386,7 +387,7 @@ def test_a_generator_of_two_replicas_leaves_the_strategy(tiny, tmp_path):
     with tiny.strategy().scope():
         gan = tiny.gan()
     perturb(gan.ema_generator, 5)
-    folder = export_unchecked(gan, tmp_path / "mirrored")
+    folder = export_here(gan, tmp_path / "mirrored")
     assert b"MirroredVariable" not in (folder / "saved_model.pb").read_bytes()
 
 
@@ -399,7 +400,7 @@ def small():
 
 
 def test_points_have_one_signature(small, tmp_path):
-    folder = export_unchecked(small, tmp_path / "points")
+    folder = export_here(small, tmp_path / "points")
     model = tf.saved_model.load(str(folder))
     assert set(model.signatures) == {"serving_default"}
     inputs = tf.constant(5 * np.eye(4, dtype="float32"))
@@ -455,6 +456,7 @@ def test_an_export_that_comes_second_takes_the_next_number(
     assert "version 3" in (made / "model_card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_failed_check_leaves_nothing(small, tmp_path, monkeypatch):
     write = exporting.write_references
 
