@@ -182,4 +182,6 @@ def complaining(*kinds):
 def complain(error):
     """Prints an error, a line for each mistake, to the error stream."""
     for line in str(error).splitlines():
+        # Names of files may hold what would command the terminal.
+        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
         say(f"error: {line}", sys.stderr)
