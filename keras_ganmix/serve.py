@@ -1,5 +1,6 @@
 """Serves exported generators: `python -m keras_ganmix.serve --help`."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -203,16 +204,23 @@ def _serve(options, models):
             threads=options.threads,
             timeout=options.timeout,
         )
-    server.load()
-    if all(each.available is None for each in server.versions):
-        print("error: no version could be loaded", file=sys.stderr)
-        return cli.FAILED_RUN
-    return _run(server, options.ready_file)
+    try:
+        server.load()
+        if all(each.available is None for each in server.versions):
+            cli.complain("no version could be loaded")
+            return cli.FAILED_RUN
+        return _run(server, options.ready_file)
+    finally:
+        server.stop()
 
 
 def _run(server, ready_file):
     with cli.bad_input("ready_file"):
         file = _announce(server, ready_file)
+    # What lives as long as the process need not be looked through again and
+    # again while requests make many short-lived objects.
+    gc.collect()
+    gc.freeze()
     try:
         server.start()
         for each in server.versions:
@@ -226,7 +234,6 @@ def _run(server, ready_file):
     finally:
         if file is not None:
             file.unlink(missing_ok=True)
-        server.stop()
     return cli.DONE
 
 

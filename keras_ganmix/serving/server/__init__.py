@@ -150,7 +150,8 @@ class Server:
         self._http.stop()
         ended.wait(_GRACE + 1)
         self._http.join(_GRACE + 1)
-        self._poller.join(_GRACE)
+        if self._poller.ident is not None:
+            self._poller.join(_GRACE)
         self._pool.shutdown(wait=False, cancel_futures=True)
         for versions in self.versions:
             versions.close()
@@ -170,13 +171,13 @@ class Server:
 
 
 def _add_port(server, host, port):
+    # What is wrong with the address is told better by a socket, without the
+    # log of gRPC.
+    bind(host, port).close()
     try:
-        found = server.add_insecure_port(f"{_in_url(host)}:{port}")
+        return server.add_insecure_port(f"{_in_url(host)}:{port}")
     except RuntimeError as error:
         raise OSError(f"cannot listen on {host}:{port}") from error
-    if not found:
-        raise OSError(f"cannot listen on {host}:{port}")
-    return found
 
 
 def _in_url(host):

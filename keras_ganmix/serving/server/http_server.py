@@ -122,7 +122,9 @@ class HttpServer:
         self._server.should_exit = True
 
     def join(self, timeout):
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        self._listener.close()
 
     def _run(self):
         asyncio.run(self._server.serve(sockets=[self._listener]))
@@ -141,7 +143,9 @@ def bind(host, port):
         # Answers are small and waited for.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((host, port))
-    except BaseException:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(
+            f"cannot listen on {host}:{port}: {error.strerror}"
+        ) from error
     return listener
