@@ -107,7 +107,7 @@ def _flags():
     number(
         "timeout",
         30.0,
-        "Time that an HTTP request may take.",
+        "Time that a request may take; deadlines of gRPC may be sooner.",
         0.001,
         whole=False,
     )

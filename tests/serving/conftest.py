@@ -231,6 +231,7 @@ def toy_server(toy_export):
         rest_api_port=0,
         max_message_mb=0.5,
         max_batch=64,
+        timeout=3,
         report=lambda line: None,
     )
     with server:

@@ -274,15 +274,15 @@ def test_a_refusal_over_http_says_when_to_come_back(toy_export):
     assert answer.headers["retry-after"] == "1"
 
 
-def test_the_time_of_an_http_request_has_an_end(toy_export):
+def test_the_time_of_a_request_has_an_end(toy_export):
     with start(toy_export, timeout=0.2) as server:
-        answer = requests.post(
-            f"{server.rest_address}/v1/models/toy:predict",
-            json={"signature_name": "slow", "inputs": 1_000_000},
-            timeout=5,
-        )
-    assert answer.status_code == 504
-    assert "not done in time" in answer.json()["error"]
+        for address in (server.grpc_address, server.rest_address):
+            with (
+                Client(address, "toy") as client,
+                pytest.raises(ServingError, match="not done in time") as caught,
+            ):
+                slow(client, 2**31 - 1)
+            assert caught.value.code == "DEADLINE_EXCEEDED"
 
 
 def test_clients_that_do_not_read_do_not_hold_up_others(toy_server):

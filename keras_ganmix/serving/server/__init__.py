@@ -42,7 +42,7 @@ class Server:
         poll_seconds: time between two looks at the folders.
         threads: number of requests that run at the same time; default, one
             for each processor.
-        timeout: seconds that an HTTP request may take.
+        timeout: seconds that a request may take.
         report: function of a line of text, called when something happens.
 
     Raises:
@@ -82,7 +82,7 @@ class Server:
         try:
             self.rest_api_port = listener.getsockname()[1]
             self._grpc = make_server(
-                models, gate, self._ready.is_set, threads, max_bytes
+                models, gate, self._ready.is_set, threads, max_bytes, timeout
             )
             self.port = _add_port(self._grpc, host, port)
         except BaseException:

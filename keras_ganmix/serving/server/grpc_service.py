@@ -49,11 +49,13 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     Args:
         models: the `Models`.
         gate: the `Gate` that requests go through.
+        timeout: seconds that a request may take; its deadline may be sooner.
     """
 
-    def __init__(self, models, gate):
+    def __init__(self, models, gate, timeout):
         self.models = models
         self.gate = gate
+        self.timeout = timeout
 
     @answers
     def Predict(self, request, context):  # noqa: N802
@@ -71,7 +73,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 request.model_spec,
                 inputs,
                 tuple(request.output_filter),
-                _time_left(context),
+                _time_left(context, self.timeout),
             )
         response = predict_pb2.PredictResponse(model_spec=spec)
         for name, array in outputs.items():
@@ -159,7 +161,7 @@ class Health:
         return grpc.method_handlers_generic_handler(_HEALTH, {"Check": method})
 
 
-def make_server(models, gate, ready, threads, max_message_bytes):
+def make_server(models, gate, ready, threads, max_message_bytes, timeout):
     """Returns a `grpc.Server` without a port.
 
     Args:
@@ -168,6 +170,7 @@ def make_server(models, gate, ready, threads, max_message_bytes):
         ready: function that tells whether requests are answered.
         threads: number of requests that run at the same time.
         max_message_bytes: the largest request.
+        timeout: seconds that a request may take.
     """
     pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="grpc")
     server = grpc.server(
@@ -184,7 +187,7 @@ def make_server(models, gate, ready, threads, max_message_bytes):
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(models, gate), server
+        PredictionService(models, gate, timeout), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelService(models), server
@@ -193,11 +196,10 @@ def make_server(models, gate, ready, threads, max_message_bytes):
     return server
 
 
-def _time_left(context):
+def _time_left(context, limit):
     left = context.time_remaining()
-    # No deadline is a time in the far future.
-    if left is None or left > 86_400:
-        return None
+    if left is None:
+        return limit
     if left <= 0:
         raise StatusError("DEADLINE_EXCEEDED", "the deadline has passed")
-    return left
+    return min(left, limit)
