@@ -404,8 +404,8 @@ FRECHET = {
 OTHERS = {
     "kernel[fashion]": ("kernel[fashion]", 1),
     "kernel[squeezenet]": ("kernel[squeezenet]", 1),
-    "precision": ("precision", 1),
-    "recall": ("recall", 1),
+    "precision[fashion]": ("precision", 1),
+    "recall[fashion]": ("recall", 1),
 }
 
 

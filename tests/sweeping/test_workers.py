@@ -79,17 +79,43 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_all_and_starts_none(start, tmp_path, number):
-    def press():
-        log = tmp_path / "0.log"
-        while not (log.exists() and "ready" in log.read_text()):
-            time.sleep(0.05)
-        os.kill(os.getpid(), number)
+@pytest.fixture
+def press(tmp_path):
+    """Sends signals to the test, each once the log of 0 has a word."""
 
+    def wait_and_send(number, words):
+        log = tmp_path / "0.log"
+        for word in words:
+            while not (log.exists() and word in log.read_text()):
+                time.sleep(0.05)
+            os.kill(os.getpid(), number)
+
+    def begin(number, *words):
+        threading.Thread(target=wait_and_send, args=(number, words)).start()
+
+    return begin
+
+
+def test_a_second_signal_does_not_wait(start, press):
+    stubborn = SAVES.replace("sys.exit(143)", "pass")
     ended = []
     with listening() as stop:
-        threading.Thread(target=press).start()
+        press(signal.SIGINT, "ready", "saved")
+        work(
+            [0],
+            lambda cell: start(cell, stubborn),
+            lambda cell, worker: ended.append(worker.code()),
+            1,
+            stop,
+        )
+    assert ended == [-signal.SIGKILL]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_and_starts_none(start, press, tmp_path, number):
+    ended = []
+    with listening() as stop:
+        press(number, "ready")
         work(
             [0, 1],
             lambda cell: start(cell, SAVES),
