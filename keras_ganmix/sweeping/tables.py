@@ -62,14 +62,15 @@ def p_value(value):
 
 def notes(found):
     """What a reader should know before believing the numbers; texts."""
+    left = sum(cell["status"] == "left" for cell in found["cells"])
     texts = []
-    for status in ("left", "failed"):
-        cells = [c for c in found["cells"] if c["status"] == status]
-        for cell in cells:
-            why = f": {cell['message']}" if "message" in cell else ""
-            what = "failed" if status == "failed" else "not run yet"
-            texts.append(f"{cell['arm']}, seed {cell['seed']}: {what}{why}")
-    return texts
+    if left:
+        texts.append(f"{left} of {len(found['cells'])} runs are not made yet")
+    return texts + [
+        f"{cell['arm']}, seed {cell['seed']}: failed: {cell['message']}"
+        for cell in found["cells"]
+        if cell["status"] == "failed"
+    ]
 
 
 def as_text(found):

@@ -132,7 +132,7 @@ def test_all_scorings_count_and_failures_are_told(sweep):
         "high_quality": [0.14286, 0.28571],
     }
     assert tables.notes(found) == [
-        "r2, seed 4: not run yet",
+        "1 of 15 runs are not made yet",
         "r1, seed 2: failed: became NaN",
     ]
     text = tables.as_text(found)
