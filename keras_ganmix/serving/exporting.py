@@ -35,7 +35,7 @@ _LEFTOVER_SECONDS = 24 * 3600
 
 
 class ExportError(RuntimeError):
-    """An export failed its self-check; nothing is left of it."""
+    """An export failed, or its self-check; nothing is left of it."""
 
 
 def export(
@@ -162,7 +162,13 @@ def write_saved_model(generator, folder, max_samples):
     # The bare variables: no trace of Keras gets into the file.
     module.generator_variables = [v.value for v in generator.model.variables]
     signatures = build_signatures(generator, max_samples)
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    try:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    except tf.errors.OpError as error:  # a full disk, for one
+        reason = str(error).splitlines()[0]
+        raise ExportError(
+            f"{folder.parent}: the export cannot be written: {reason}"
+        ) from error
 
 
 def _on_one_device(generator):
@@ -186,6 +192,7 @@ def make_references(generator):
     """
     size = int(np.prod(generator.image_shape))
     count = int(np.clip(_REFERENCE_BYTES // size, 2, _REFERENCES))
+    generator = dataclasses.replace(generator)  # keeps its own graphs
     # The check runs on the processor, since a GPU rounds in another way, and
     # this process may have taken its memory.
     with tf.device("CPU:0"):
