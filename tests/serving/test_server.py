@@ -253,7 +253,9 @@ def test_too_many_requests_are_refused_at_once(toy_export):
             with Client(address, "toy", retries=0) as client:
                 client.metadata()
                 with concurrent.futures.ThreadPoolExecutor(6) as pool:
-                    answers = [pool.submit(slow, client) for _ in range(6)]
+                    answers = [
+                        pool.submit(slow, client, 80_000) for _ in range(6)
+                    ]
                 errors = [answer.exception() for answer in answers]
                 refused = [error for error in errors if error]
                 assert {error.code for error in refused} == {code}

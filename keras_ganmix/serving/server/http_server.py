@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _MAX_CONNECTIONS = 256
+_BACKLOG = 128
 _MAX_HEADERS = 16 * 1024
 _KEEP_ALIVE = 30
 _RECEIVED = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
@@ -102,6 +103,7 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             limit_concurrency=_MAX_CONNECTIONS,
+            backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=grace,
             h11_max_incomplete_event_size=_MAX_HEADERS,
@@ -115,6 +117,8 @@ class HttpServer:
         )
 
     def start(self):
+        # Connections may come from now on, if the thread is late.
+        self._listener.listen(_BACKLOG)
         self._thread.start()
 
     def stop(self):
