@@ -261,7 +261,7 @@ FAST = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-LONG = settings(FAST, max_examples=10_000, derandomize=False, print_blob=True)
+LONG = settings(FAST, max_examples=5_000, derandomize=False, print_blob=True)
 
 
 def data_is_refused_or_kept(data):
