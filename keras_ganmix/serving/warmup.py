@@ -6,11 +6,8 @@ https://www.tensorflow.org/tfx/serving/saved_model_warmup
 import numpy as np
 import tensorflow as tf
 
-from keras_ganmix.serving.signatures import (
-    ANY_LABEL,
-    NO_TRUNCATION,
-    signature_names,
-)
+from keras_ganmix.serving.graphs import ANY_LABEL, NO_TRUNCATION
+from keras_ganmix.serving.signatures import signature_names
 
 #: Where TensorFlow Serving looks for them.
 FILE = "tf_serving_warmup_requests"
