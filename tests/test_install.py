@@ -101,9 +101,13 @@ _DISTRIBUTIONS = {
     "absl": "absl-py",
     "annotated_types": "annotated-types",
     "fontTools": "fonttools",
+    "google": "protobuf",
+    "grpc": "grpcio",
+    "h11": "uvicorn",
     "pydantic_core": "pydantic",
     "tensorflow_datasets": "tensorflow-datasets",
     "tensorflow_gan": "tensorflow-gan",
+    "tensorflow_serving": "tensorflow-serving-api",
     "yaml": "pyyaml",
 }
 

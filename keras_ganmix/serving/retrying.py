@@ -1,5 +1,6 @@
 """Asking again, for as long as the deadline allows."""
 
+import itertools
 import random
 import time
 
@@ -31,14 +32,13 @@ def with_retries(ask, timeout, retries, sleep=time.sleep):
     """
     end = time.monotonic() + timeout
     wait = _FIRST_WAIT
-    for attempt in range(retries + 1):
+    for attempt in itertools.count():
         try:
             return ask(max(end - time.monotonic(), 1e-3))
         except ServingError as error:
             pause = wait * random.uniform(0.5, 1.0)
             late = time.monotonic() + pause >= end
-            if error.code not in RETRIED or attempt == retries or late:
+            if error.code not in RETRIED or attempt >= retries or late:
                 raise
         sleep(pause)
         wait = min(2 * wait, _LONGEST_WAIT)
-    raise AssertionError("not reached")
