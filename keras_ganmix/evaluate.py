@@ -64,8 +64,8 @@ def _flags():
     text(
         "savedmodel",
         None,
-        "Folder of a SavedModel whose signature serving_default makes images "
-        "of `latents` (and `labels`).",
+        "Folder of an export, or of another SavedModel whose signature "
+        "serving_default makes images of `latents` (and `labels`).",
     )
     text("images", None, "Folder of images to score.")
     flags.DEFINE_enum(
@@ -80,7 +80,8 @@ def _flags():
         "latents",
         "normal",
         ("normal", "uniform", "truncated"),
-        "Distribution of the latents of --savedmodel; a run knows its own.",
+        "Distribution of the latents of a --savedmodel that is no export; "
+        "runs and exports know their own.",
         flag_values=options,
     )
     text(

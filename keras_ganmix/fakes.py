@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ganmix import building, data, recipes
+from keras_ganmix.generating.folders import has_facts, newest_version
+from keras_ganmix.generating.saved import load_saved
 from keras_ganmix.ops.random import Draws
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.run_folder import RunFolder
@@ -62,20 +64,46 @@ def load_run(run, checkpoint="newest"):
 
 def of_gan(gan):
     """Fakes of a GAN's averaged generator."""
-
-    def batches(count, seed, num_classes):
-        for images, labels in sample_batches(gan, count, seed=seed):
-            yield images if labels is None else (images, labels)
-
     return Fakes(
         gan.image_shape,
-        batches,
+        _drawn_from(gan),
         ema=gan.ema_generator is not None,
         step=int(gan.step.numpy()),
     )
 
 
+def _drawn_from(generator):
+    def batches(count, seed, num_classes):
+        for images, labels in sample_batches(generator, count, seed=seed):
+            yield images if labels is None else (images, labels)
+
+    return batches
+
+
 def of_saved_model(folder, distribution="normal"):
+    """Fakes of a SavedModel: an export of this package, or any other.
+
+    Args:
+        folder: the SavedModel, or the folder of its versions.
+        distribution: of the latents of another's SavedModel, see
+            `Draws.latents`; an export knows its own.
+
+    Raises:
+        ValueError: if it is none, or has another signature.
+    """
+    folder = newest_version(folder)
+    if not has_facts(folder):
+        return _of_signature(folder, distribution)
+    generator = load_saved(folder)
+    return Fakes(
+        tuple(generator.image_shape),
+        _drawn_from(generator),
+        ema=generator.which != "last",
+        step=generator.step,
+    )
+
+
+def _of_signature(folder, distribution):
     """Fakes of a SavedModel's signature `serving_default`.
 
     Args:
@@ -88,7 +116,7 @@ def of_saved_model(folder, distribution="normal"):
         ValueError: if it is none, or has another signature.
     """
     try:
-        model = tf.saved_model.load(folder)
+        model = tf.saved_model.load(str(folder))
     except (OSError, ValueError) as error:
         raise ValueError(f"--savedmodel {folder}: {error}") from error
     signature = model.signatures.get("serving_default")

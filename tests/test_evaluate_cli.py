@@ -12,7 +12,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import keras_ganmix as kgm
 from keras_ganmix import evaluate, fakes, train
+from keras_ganmix.generating.saved import load_saved
 from keras_ganmix.metrics import Evaluation, Protocol
 from keras_ganmix.metrics.report import read_protocol
 from keras_ganmix.ops.random import Draws
@@ -203,6 +205,15 @@ def test_a_saved_model_gets_latents_and_labels(saved_model, blob_data):
     arguments += ["--metrics=spectra", "--num_fake=20", "--out=scores.json"]
     assert run(*arguments) == 0
     assert Evaluation.load("scores.json").protocol["ema"] is None
+
+
+def test_an_export_draws_as_it_was_trained():
+    root = Path(kgm.__file__).resolve().parents[1] / "savedmodels"
+    made = fakes.of_saved_model(str(root / "fashion_mnist"))
+    assert (made.image_shape, made.ema, made.step) == ((32, 32, 1), True, 3500)
+    [images] = made.batches(3, 7, None)
+    export = load_saved(root / "fashion_mnist" / "1")
+    np.testing.assert_array_equal(images, export.generate(3, seed=7))
 
 
 @pytest.mark.parametrize(

@@ -8,33 +8,46 @@ from keras_ganmix.utils.cli import UsageError
 _JSON = Path("assets.extra") / "generator.json"
 
 
-def find_saved(path):
-    """The folder NAME/VERSION of an export: itself, or the newest in NAME.
+def newest_version(path):
+    """The folder of a SavedModel: itself, or the newest NAME/VERSION in NAME.
 
     Raises:
         UsageError: if there is none.
     """
     path = Path(path)
     if (path / "saved_model.pb").is_file():
-        found = path
-    else:
-        numbers = [
-            int(folder.name)
-            for folder in (path.iterdir() if path.is_dir() else ())
-            if folder.name.isdecimal() and (folder / "saved_model.pb").is_file()
-        ]
-        if not numbers:
-            raise UsageError(
-                f"--savedmodel {path}: neither NAME nor NAME/VERSION of an "
-                "export"
-            )
-        found = path / str(max(numbers))
-    if not (found / _JSON).is_file():
+        return path
+    numbers = [
+        int(folder.name)
+        for folder in (path.iterdir() if path.is_dir() else ())
+        if folder.name.isdecimal() and (folder / "saved_model.pb").is_file()
+    ]
+    if not numbers:
+        raise UsageError(
+            f"--savedmodel {path}: holds no SavedModel; give NAME or "
+            "NAME/VERSION of an export"
+        )
+    return path / str(max(numbers))
+
+
+def find_saved(path):
+    """The folder NAME/VERSION of an export: itself, or the newest in NAME.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    found = newest_version(path)
+    if not has_facts(found):
         raise UsageError(
             f"--savedmodel {found}: holds no {_JSON}, so that its latents are "
             "not known; export it with keras_ganmix.export"
         )
     return found
+
+
+def has_facts(folder):
+    """Whether a SavedModel tells what an export of this package tells."""
+    return (Path(folder) / _JSON).is_file()
 
 
 def read_facts(folder):
