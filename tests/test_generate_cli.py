@@ -222,7 +222,7 @@ def test_points_become_a_table_and_a_picture(tmp_path):
         ([], "give one of --run and --savedmodel; got none"),
         (["--run=a", "--savedmodel=b"], "got --run and --savedmodel"),
         (["--run=nowhere"], "recipe.yaml"),
-        (["--savedmodel=nowhere"], "neither NAME nor NAME/VERSION"),
+        (["--savedmodel=nowhere"], "holds no SavedModel"),
         (["--savedmodel=bare"], "generator.json"),
         (["--savedmodel=SAVED", "--which=ema"], "leave out --which"),
         (["--savedmodel=SAVED", "--n=0"], "n"),
