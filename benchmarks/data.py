@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from keras_ganmix.data import dataset, load
+from keras_ganmix.data.preparing import prepare
 
 ROUNDS = 3
 
@@ -41,6 +42,8 @@ def kinds(folder):
         ("ring", load("ring"), {}),
         ("stacked digits 32x32x3", load("stacked_digits", image_size=32), {}),
         ("128x128 JPEG on the fly to 64", load(jpegs, **lazy), {}),
+        ("the same from TFRecord", prepared(jpegs, folder, lazy), {}),
+        ("the same, flipped", prepared(jpegs, folder, lazy), {"flip": True}),
         ("emoji PNG on the fly to 64", emoji(lazy), {}),
     ]
 
@@ -53,7 +56,15 @@ def emoji(kwargs):
         return None
 
 
+def prepared(jpegs, folder, kwargs):
+    """The JPEG files, decoded and resized once, read when they are drawn."""
+    prepare(jpegs, f"{folder}/prepared", image_size=64)
+    return load(f"tfrecord:{folder}/prepared", **kwargs)
+
+
 def write_jpegs(folder):
+    folder = folder / "jpegs"
+    folder.mkdir()
     random = np.random.RandomState(0)
     for i in range(200):
         small = random.randint(0, 256, (16, 16, 3)).astype(np.uint8)

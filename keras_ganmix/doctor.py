@@ -129,7 +129,7 @@ def _examine(options):
             else int(options.channels),
             resize=options.resize,
             max_images=options.max,
-            progress=None if options.quiet else _progress(sys.stderr),
+            progress=None if options.quiet else cli.progress(sys.stderr),
         )
     say(report.text())
     if options.json is not None:
@@ -164,20 +164,6 @@ def _fails(report, chosen):
     if chosen is not None:
         return bool(found & chosen)
     return bool(report.faults) or report.refused is not None
-
-
-def _progress(file):
-    """Function that shows a count on a terminal, and nowhere else."""
-    if not file.isatty():
-        return None
-
-    def show(done, total):
-        text = f"\r{done:,} of {total:,} pictures"
-        if done == total:
-            text = "\r\033[K"
-        print(text, end="", file=file, flush=True)
-
-    return show
 
 
 def _write_pictures(report, path, say):

@@ -259,7 +259,7 @@ def read_bytes(path):
         UnreadableImageError, ImageTooLargeError.
     """
     try:
-        with open(path, "rb", opener=_open_regular) as file:
+        with open(path, "rb", opener=open_regular) as file:
             size = os.fstat(file.fileno()).st_size
             data = b""
             if size <= MAX_BYTES:
@@ -279,7 +279,7 @@ def read_bytes(path):
     return data
 
 
-def _open_regular(path, flags):
+def open_regular(path, flags):
     # A pipe that nobody writes to would block without this flag.
     handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -42,15 +42,16 @@ def load(
     """Loads a data set and brings its pictures to one size.
 
     Every picture is decoded and resized once, also when it is not kept, so
-    that damaged files are known before a training starts.
+    that damaged files are known before a training starts. Prepared ones, which
+    fit already, are read only if they are kept.
 
     Args:
         source: a spec (`"fashion_mnist_10k"`, `"fashion_mnist"`,
             `"tfds:NAME"`, `"folder:PATH"`, `"idx:PATH"`, `"npz:PATH"`,
-            `"emoji"`, `"ring"`, `"grid"`, `"stacked_digits"`), an array of
-            images, or a pair (images, labels). Arrays are uint8 (N, h, w) or
-            (N, h, w, c) in [0, 255], floats of these shapes in [-1, 1], or
-            float points (N, d).
+            `"tfrecord:PATH"`, `"emoji"`, `"ring"`, `"grid"`,
+            `"stacked_digits"`), an array of images, or a pair (images,
+            labels). Arrays are uint8 (N, h, w) or (N, h, w, c) in [0, 255],
+            floats of these shapes in [-1, 1], or float points (N, d).
         split: `"train"`, `"test"` or what else the source offers.
         image_size: int or (height, width); None keeps the size, which is
             refused if the pictures differ in it. Toy data have none.
@@ -99,9 +100,6 @@ def load(
         StackedRecords: _load_stacked,
     }.get(type(records), _load_images)
     store, keep, skipped = make(records, keep, fit, on_error, cache)
-    num_classes = None
-    if records.labels is not None and not records.class_names:
-        num_classes = int(records.labels.max()) + 1
     return Source(
         records.name,
         split,
@@ -110,7 +108,7 @@ def load(
         if labels is False or records.labels is None
         else records.labels[keep],
         records.class_names,
-        num_classes,
+        records.num_classes,
         skipped,
     )
 
@@ -211,24 +209,28 @@ def _load_stacked(records, keep, fit, on_error, cache):
 def _load_images(records, keep, fit, on_error, cache):
     if fit.channels is None:
         fit.channels = records.channels()
-    if (
-        isinstance(records, ArrayRecords)
-        and fit.size in (None, records.array.shape[1:3])
-        and fit.channels == records.array.shape[-1]
-    ):
+    known = records.image_shape
+    fits = (
+        known is not None
+        and fit.size in (None, known[:2])
+        and fit.channels == known[-1]
+    )
+    if fits and isinstance(records, ArrayRecords):
         # Nothing to convert; a whole array needs no copy either.
         whole = len(keep) == len(records)
         array = records.array if whole else records.array[keep]
         return ArrayStore(array), keep, ()
 
-    reader = _Reader(records, fit, on_error, len(keep))
+    reader = Reader(records, fit, on_error, len(keep))
     first = reader.first(keep)
     shape, dtype = first.shape, first.dtype
     size = math.prod((len(keep), *shape)) * dtype.itemsize
     in_memory = cache == "memory" or (cache == "auto" and size <= MEMORY_LIMIT)
     array = _allocate(records.name, (len(keep), *shape), dtype, in_memory)
     good = np.ones(len(keep), bool)
-    for position, image in enumerate(reader.read_all(keep)):
+    # Those that fit have all been read before, when they were prepared.
+    read = keep if in_memory or not fits else []
+    for position, image in enumerate(reader.read_all(read)):
         if image is None:
             good[position] = False
             continue
@@ -273,15 +275,27 @@ def _allocate(name, shape, dtype, in_memory):
         ) from error
 
 
-class _Reader:
-    """Reads all pictures in threads and keeps count of the damaged."""
+class Reader:
+    """Reads all pictures in threads and keeps count of the damaged.
 
-    def __init__(self, records, fit, on_error, total):
+    Args:
+        records: the `Records`.
+        fit: the `Fit` that is applied to each picture.
+        on_error: as for `load`.
+        total: the number of pictures, of which few may be damaged.
+        workers: number of threads; by default that of the processor's cores.
+
+    Attributes:
+        errors: the `ImageError`s so far.
+    """
+
+    def __init__(self, records, fit, on_error, total, workers=None):
         self.records = records
         self.fit = fit
         self.limit = 0 if on_error == "raise" else MAX_SKIPPED_SHARE * total
         self.on_error = on_error
         self.total = total
+        self.workers = workers
         self.errors = []
 
     def first(self, keep):
@@ -306,7 +320,8 @@ class _Reader:
             for index in keep:
                 yield self.fit.read(self.records, index)
             return
-        for image, error in map_in_order(self._try_read, keep):
+        pairs = map_in_order(self._try_read, keep, self.workers)
+        for image, error in pairs:
             if error is not None:
                 self._count(error)
             yield image

@@ -1,5 +1,7 @@
 """Pictures of a source as they are stored, before they are resized."""
 
+import hashlib
+
 import numpy as np
 
 from keras_ganmix.data.images import (
@@ -29,6 +31,16 @@ class Records:
     def __len__(self):
         raise NotImplementedError
 
+    @property
+    def num_classes(self):
+        """Number of classes, or None without labels."""
+        if self.labels is None:
+            return None
+        return len(self.class_names or ()) or int(self.labels.max()) + 1
+
+    #: (h, w, c) of every picture, where that is known without reading them.
+    image_shape = None
+
     def read(self, index, channels=None):
         """Returns picture `index` as (height, width, channels)."""
         raise NotImplementedError
@@ -49,6 +61,13 @@ class Records:
         """The bytes of the picture's file, or None where it has none."""
         return None
 
+    def stamp(self, index):
+        """Text that is another one when the picture has changed.
+
+        Far cheaper than to decode it, for sources where that takes long.
+        """
+        return hashlib.sha256(self.read(index)).hexdigest()
+
 
 class ArrayRecords(Records):
     """Pictures of one size, in an array (N, h, w, c)."""
@@ -56,6 +75,7 @@ class ArrayRecords(Records):
     def __init__(self, name, array, labels=None, class_names=None, **kwargs):
         super().__init__(name, labels, class_names, **kwargs)
         self.array = array
+        self.image_shape = array.shape[1:]
 
     def __len__(self):
         return len(self.array)
@@ -80,6 +100,9 @@ class EncodedRecords(Records):
 
     def encoded(self, index):
         return self.blobs[index]
+
+    def stamp(self, index):
+        return hashlib.sha256(self.blobs[index]).hexdigest()
 
     def read(self, index, channels=None):
         return read_image(

@@ -6,7 +6,7 @@ import os
 _CHUNK = 16
 
 
-def map_in_order(function, items):
+def map_in_order(function, items, workers=None):
     """Yields `function(item)` for each item, in their order.
 
     Only a few results wait at a time, so that memory does not grow with the
@@ -15,12 +15,13 @@ def map_in_order(function, items):
     Args:
         function: what to call in threads; its errors end the iteration.
         items: a sequence.
+        workers: number of threads; by default that of the processor's cores.
     """
 
     def call_all(chunk):
         return [function(item) for item in chunk]
 
-    workers = os.cpu_count() or 1
+    workers = workers or os.cpu_count() or 1
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         # `pool.map` would start on all of them at once.

@@ -36,7 +36,7 @@ LOSSES = (
     "relativistic_pairing",
 )
 
-_PATH_SOURCES = ("folder", "idx", "npz")
+_PATH_SOURCES = ("folder", "idx", "npz", "tfrecord")
 
 
 def _check_source(source):

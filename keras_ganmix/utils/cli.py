@@ -170,6 +170,20 @@ def say(text, file):
         os.close(nowhere)
 
 
+def progress(file):
+    """Function that shows a count on a terminal; `None` elsewhere."""
+    if not file.isatty():
+        return None
+
+    def show(done, total):
+        text = f"\r{done:,} of {total:,} pictures"
+        if done == total:
+            text = "\r\033[K"
+        print(text, end="", file=file, flush=True)
+
+    return show
+
+
 @contextlib.contextmanager
 def complaining(*kinds):
     """Prints errors of these kinds in a line, and goes on."""

@@ -34,6 +34,9 @@ FAMILIES = {
     "folder": Family("folder", "PATH", True, "a folder of picture files"),
     "idx": Family("idx", "PATH", True, "MNIST's file format"),
     "npz": Family("npz", "PATH", True, "arrays saved by numpy.savez"),
+    "tfrecord": Family(
+        "tfrecord", "PATH", True, "what keras_ganmix.prepare has written"
+    ),
     "emoji": Family("emoji", None, False, "Noto colour emoji"),
     "ring": Family("toys", None, False, "8 Gaussians on a circle"),
     "grid": Family("toys", None, False, "25 Gaussians on a square grid"),

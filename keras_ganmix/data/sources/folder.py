@@ -72,6 +72,13 @@ class FileRecords(Records):
     def encoded(self, index):
         return read_bytes(self.paths[index])
 
+    def stamp(self, index):
+        try:
+            status = os.stat(self.paths[index])
+        except OSError as error:
+            return str(error.errno)
+        return f"{status.st_size} {status.st_mtime_ns}"
+
 
 def open_records(path, split, seed):
     """Lists the pictures, sorted by their paths; `seed` is not used.
