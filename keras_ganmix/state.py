@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,10 +17,6 @@ from keras_ganmix.faults import check_terms, weights_error
 from keras_ganmix.utils.files import free_bytes
 
 SCHEMA = 1
-
-# One for all checkpoints of the process: they are written in the order of
-# their saves, so that one that says what another holds cannot be ahead of it.
-_writer = ThreadPoolExecutor(1, "checkpoint")
 
 # Bytes beside the tensors: index, notes, the list of checkpoints.
 _OVERHEAD = 1 << 20
@@ -41,6 +38,40 @@ class UnreadableError(CheckpointError):
 
 class SaveError(OSError):
     """A checkpoint could not be written; those before it are as they were."""
+
+
+class _Writer:
+    """Writes the checkpoints of the process in the order of their saves.
+
+    None of a GAN is written after one that failed, until that was told: a run
+    that goes on from a checkpoint will not make the best one before it again.
+    """
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._failures = weakref.WeakKeyDictionary()
+
+    def submit(self, gan, write, step):
+        return self._thread.submit(self._write, gan, write, step)
+
+    def _write(self, gan, write, step):
+        if gan in self._failures:
+            raise self._failures[gan]
+        try:
+            write(step)
+        except SaveError as error:
+            self._failures[gan] = error
+            raise
+
+    def wait(self, gan, pending):
+        try:
+            pending.result()
+        except SaveError:
+            self._failures.pop(gan, None)
+            raise
+
+
+_writer = _Writer()
 
 
 def variables_of(gan):
@@ -150,7 +181,7 @@ class RunState:
             "extras": extras or {},
         }
         self._note.assign(json.dumps(note))
-        self._pending = _writer.submit(self._write, step)
+        self._pending = _writer.submit(self.gan, self._write, step)
         if wait:
             self.wait()
         return str(self.directory / f"ckpt-{step}")
@@ -163,7 +194,7 @@ class RunState:
         """
         pending, self._pending = self._pending, None
         if pending is not None:
-            pending.result()
+            _writer.wait(self.gan, pending)
 
     def _copy_state(self):
         """Copies all variables; returns which of them are finite."""

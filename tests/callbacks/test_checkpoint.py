@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_ganmix as kgm
 from keras_ganmix.callbacks import Checkpoint, LinearDecay, MetricsLog, Samples
-from keras_ganmix.state import CheckpointError, RunState
+from keras_ganmix.state import CheckpointError, RunState, SaveError
 
 
 def everything(gan):
@@ -265,3 +265,22 @@ def test_a_state_that_is_saved_is_not_written_again(tiny, tmp_path):
     index.write_bytes(index.read_bytes()[:20])
     assert written_by({"score": 1.6})
     assert RunState(gan, tmp_path).restore() == {"score": 1.6}
+
+
+def test_none_is_saved_after_one_that_could_not_be(tiny, tmp_path):
+    """A run that goes on from it would never make the other one again."""
+    gan = tiny.gan()
+    (tmp_path / "file").write_text("where a folder should be")
+    best = RunState(gan, tmp_path / "file" / "best")
+    main = RunState(gan, tmp_path / "main")
+    best.save(wait=False)
+    with pytest.raises(SaveError, match="best"):
+        main.save()
+    assert main.latest is None
+    main.save()  # it was told
+    assert main.latest is not None
+    with pytest.raises(SaveError, match="best"):
+        best.wait()
+    best.save(wait=False)
+    # A failure is that of one GAN, told or not.
+    RunState(tiny.gan(), tmp_path / "other").save()
