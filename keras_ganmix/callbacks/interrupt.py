@@ -4,18 +4,26 @@ import signal
 
 import keras
 
+_HANG_UP = getattr(signal, "SIGHUP", None)  # not on Windows
+_SIGNALS = [
+    number
+    for number in (signal.SIGINT, signal.SIGTERM, _HANG_UP)
+    if number is not None
+]
+
 
 class StopOnSignal(keras.callbacks.Callback):
     """Lets training end after the current step when a signal comes.
 
     After training `received` is the signal's number, or `None`. A second
-    signal has its ordinary effect at once.
+    signal has its ordinary effect at once. A closed terminal that is ignored,
+    as under `nohup`, stays so.
 
     Args:
-        signals: the signals to listen to.
+        signals: the signals to listen to; by default SIGINT, SIGTERM, SIGHUP.
     """
 
-    def __init__(self, signals=(signal.SIGINT, signal.SIGTERM)):
+    def __init__(self, signals=_SIGNALS):
         super().__init__()
         self.signals = signals
         self.received = None
@@ -23,7 +31,11 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         for number in self.signals:
-            self._before[number] = signal.signal(number, self._handle)
+            handler = signal.signal(number, self._handle)
+            if handler == signal.SIG_IGN and number == _HANG_UP:
+                signal.signal(number, handler)
+            else:
+                self._before[number] = handler
 
     def on_train_batch_end(self, batch, logs=None):
         if self.received is not None:

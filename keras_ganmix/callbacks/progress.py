@@ -5,6 +5,8 @@ import time
 
 import keras
 
+from keras_ganmix.utils.cli import say
+
 
 class Progress(keras.callbacks.Callback):
     """Prints speed, remaining time and losses.
@@ -46,7 +48,7 @@ class Progress(keras.callbacks.Callback):
             ]
         # Terms of regularizers, which have a "/", would fill the screen.
         parts += [f"{k} {v:.4g}" for k, v in values.items() if "/" not in k]
-        print("  ".join(parts), file=self.file, flush=True)
+        say("  ".join(parts), self.file)
 
 
 def duration(seconds):
