@@ -111,7 +111,8 @@ def disk(recipe, gan):
 def check_room(recipe, gan, directory):
     """Refuses a run whose state the disk cannot hold twice.
 
-    Warns if the whole run may need more than there is.
+    Warns if the whole run may need more than there is. What the folder takes
+    already, of a run that goes on, counts as free.
 
     Args:
         recipe: the `Recipe`.
@@ -122,7 +123,8 @@ def check_room(recipe, gan, directory):
         ValueError: naming what is needed and what is free.
     """
     state, total = state_bytes(gan), disk(recipe, gan)
-    free = free_bytes(directory)
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    free = free_bytes(directory) + sum(path.stat().st_size for path in files)
     if free < 2 * state:
         raise ValueError(
             f"{directory}: has {free / 1e6:,.0f} MB free, and two checkpoints "

@@ -89,12 +89,19 @@ class RunFolder:
             raise UsageError(
                 f"--run_dir {self.path}: another process trains in it"
             ) from None
+        # Those of a process that was killed while it wrote.
+        for leftover in self.path.rglob(".tmp-*"):
+            leftover.unlink(missing_ok=True)
         self._keep_old_recipe(recipe)
         write_text(self.recipe, recipes.dump(recipe))
 
     def _keep_old_recipe(self, recipe):
         """A run that goes on with another recipe tells so for ever."""
-        if self.has_checkpoint():
+        if not self.has_checkpoint():
+            dumped = recipes.dump(recipe)
+            if self.recipe.exists() and self.recipe.read_text() != dumped:
+                self.faults.unlink(missing_ok=True)  # those of that recipe
+        else:
             old = recipes.load(self.recipe)
             if any(differences(old.to_dict(), recipe.to_dict())):
                 count = len(list(self.path.glob("recipe-before-*.yaml")))
@@ -194,7 +201,9 @@ def existing(path, flag):
 def _check_empty(folder):
     """Refuses a folder with foreign files, and a path that is a file."""
     if folder.path.is_dir():
-        found = sorted(entry.name for entry in folder.path.iterdir())
+        # A start that was killed leaves the lock and a temporary file.
+        names = sorted(entry.name for entry in folder.path.iterdir())
+        found = [n for n in names if n != ".lock" and n[:5] != ".tmp-"]
         if found:
             raise UsageError(
                 f"--run_dir {folder.path}: holds {found[0]!r} but no run; "

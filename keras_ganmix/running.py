@@ -20,11 +20,17 @@ from keras_ganmix.callbacks import (
     StopOnSignal,
 )
 from keras_ganmix.checks import check_data
+from keras_ganmix.state import CheckpointError
 from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.files import write_json
 
 #: What can befall a run that has begun, and is said in a line.
-FAILURES = (NotFiniteError, tf.errors.ResourceExhaustedError, OSError)
+FAILURES = (
+    NotFiniteError,
+    CheckpointError,
+    tf.errors.ResourceExhaustedError,
+    OSError,
+)
 
 # Pictures that the fingerprint looks at where it would have to decode them.
 _MOST_DECODED = 512
@@ -74,7 +80,9 @@ class Run:
         if resumes:
             for judge in self._judges:
                 judge.look_back(gan)
-        self._last = {}
+        lines = jsonl.read(folder.metrics) if resumes else []
+        past = [line for line in lines if line["step"] <= self.first]
+        self._last = past[-1] if past else {}
         self._seconds = 0.0
 
     @property
@@ -103,6 +111,7 @@ class Run:
         """
         begin = time.monotonic()
         write_json(self.folder.data, self._data_note)
+        self._count_retries()
         writer = tf.summary.create_file_writer(str(self.folder.tensorboard))
         callbacks = self._callbacks(file, writer)
         try:
@@ -116,6 +125,22 @@ class Run:
             if lost := len(self.source.lost):
                 logging.warning("%d pictures were lost and replaced.", lost)
             self._seconds = time.monotonic() - begin
+
+    @property
+    def is_told(self):
+        """Whether a process that ended the run has also told so."""
+        try:
+            summary = json.loads(self.folder.summary.read_text())
+        except OSError:
+            return False
+        return summary["status"] == "done" and summary["step"] == self.step
+
+    def close(self):
+        """What is left to do of a run that was killed after its last save."""
+        for samples in building.build_samples(
+            self.recipe, self.source, self.folder
+        ):
+            samples.on_train_end()
 
     def _fit(self, callbacks):
         try:
@@ -153,6 +178,9 @@ class Run:
         """Restores the newest checkpoint, and what went wrong after it."""
         self.first = self._checkpoint.restore(self.gan)
         building.set_learning_rates(self.recipe, self.gan)
+        self._count_retries()
+
+    def _count_retries(self):
         # Not as it was saved: a run that is killed between going back and its
         # next checkpoint goes on as one that was not.
         lines = jsonl.read(self.folder.faults)

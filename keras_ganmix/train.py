@@ -20,7 +20,8 @@ Train a GAN as a recipe says.
 Runs live in runs/NAME and go on where they stopped when started again.
 
 Exit codes: 0 done, 2 bad input, 3 training failed, 130 stopped by Ctrl-C,
-143 stopped by SIGTERM; both stops save the state of the run first.
+143 stopped by SIGTERM, 129 by a terminal that was closed; these stops save
+the state of the run first.
 """
 
 WORDS = {
@@ -199,7 +200,7 @@ def _train(recipe, options):
             with cli.bad_input("init_from"):
                 building.start_from(gan, origin)
         run = Run(recipe, source, gan, folder, resumes)
-    if run.is_done:
+    if run.is_done and run.is_told:
         why = f": {run.ended}" if run.ended else ""
         say(f"run: {folder.path} is done already, at step {run.step}{why}")
         return cli.DONE
@@ -210,9 +211,9 @@ def _train(recipe, options):
     try:
         return _train_in_folder(run, None if options.quiet else sys.stdout)
     except FAILURES as error:
-        cli.complain(cli.one_line(error))
         with cli.complaining(OSError):
             folder.check_there()
+            cli.complain(cli.one_line(error))
             run.summarize("failed", error)
         return cli.FAILED_RUN
     except ValueError as error:
@@ -228,8 +229,12 @@ def _train(recipe, options):
 def _train_in_folder(run, progress):
     recipe, folder = run.recipe, run.folder
     say = _silence if progress is None else _say
-    say(f"run: steps {run.first + 1} to {recipe.train.steps}, {folder.path}")
-    run.train(progress)
+    if run.is_done:
+        run.close()
+    else:
+        steps = f"{run.first + 1} to {recipe.train.steps}"
+        say(f"run: steps {steps}, {folder.path}")
+        run.train(progress)
     if not run.is_done:
         run.summarize("interrupted")
         say(f"run: saved at step {run.step}; start it again to go on")
@@ -243,7 +248,7 @@ def _train_in_folder(run, progress):
 
 
 def _say(text):
-    print(text, flush=True)
+    cli.say(text, sys.stdout)
 
 
 def _silence(text):
