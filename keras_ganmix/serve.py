@@ -1,5 +1,6 @@
 """Serves exported generators: `python -m keras_ganmix.serve --help`."""
 
+import contextlib
 import gc
 import sys
 from pathlib import Path
@@ -39,7 +40,6 @@ WORDS = {
     "timeout": "SECONDS",
     "ready_file": "FILE",
 }
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def _flags():
@@ -185,7 +185,8 @@ def _check(folder):
 def _serve(options, models):
     with cli.without_startup_noise():
         from keras_ganmix.serving.server import Server
-    if options.host not in _LOCAL:
+        from keras_ganmix.serving.server.hosts import is_loopback
+    if not is_loopback(options.host):
         print(
             f"warning: listening on {options.host}: there is no "
             "authentication; everybody who reaches this machine can use it",
@@ -215,38 +216,39 @@ def _serve(options, models):
 
 
 def _run(server, ready_file):
-    with cli.bad_input("ready_file"):
-        file = _announce(server, ready_file)
     # What lives as long as the process need not be looked through again and
     # again while requests make many short-lived objects.
     gc.collect()
     gc.freeze()
-    try:
+    with server.heeding_signals():
         server.start()
-        for each in server.versions:
-            print(
-                f"serving {each.name} version {each.available} on "
-                f"{server.grpc_address} (gRPC) and {server.rest_address}",
-                flush=True,
-            )
-        server.wait()
-        print("stopping", flush=True)
-    finally:
-        if file is not None:
-            file.unlink(missing_ok=True)
+        with _ready_file(server, ready_file):
+            for each in server.versions:
+                cli.say(
+                    f"serving {each.name} version {each.available} on "
+                    f"{server.grpc_address} (gRPC) and {server.rest_address}",
+                    sys.stdout,
+                )
+            server.wait()
+        cli.say("stopping", sys.stdout)
     return cli.DONE
 
 
-def _announce(server, ready_file):
-    if ready_file is None:
-        return None
+@contextlib.contextmanager
+def _ready_file(server, path):
+    """A file with the addresses, for the time of the block."""
+    if path is None:
+        yield
+        return
     from keras_ganmix.utils.files import write_json
 
-    write_json(
-        ready_file,
-        {"grpc": server.grpc_address, "rest": server.rest_address},
-    )
-    return Path(ready_file)
+    addresses = {"grpc": server.grpc_address, "rest": server.rest_address}
+    with cli.bad_input("ready_file"):
+        write_json(path, addresses)
+    try:
+        yield
+    finally:
+        Path(path).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -208,6 +208,12 @@ def toy_export(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def toy_loaded(toy_export):
+    """Version 1 of the toy, loaded by TensorFlow itself."""
+    return tf.saved_model.load(str(toy_export / "1"))
+
+
+@pytest.fixture(scope="session")
 def toy_versions(tmp_path_factory):
     """Folder with versions 2 and 3 of the toy, to be copied from."""
     folder = tmp_path_factory.mktemp("more")

@@ -1,5 +1,6 @@
 """The commands serve and request, as a user meets them."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -78,26 +79,37 @@ def test_a_process_serves_and_ends_when_told(own_toy, toy_versions):
     assert not served.ready.exists()
 
 
-def test_ctrl_c_ends_it_as_well(own_toy, tmp_path, capsys):
-    """In this process, with Ctrl-C as soon as it is ready."""
-    ready = tmp_path / "ready.json"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_told_that_it_is_ready_may_believe_it(
+    number, own_toy, tmp_path, capsys
+):
+    """In this process: both ports answer, and the signal ends it in order."""
+    ready, connected = tmp_path / "ready.json", []
 
-    def interrupt():
+    def connect_and_stop():
         while not ready.exists():
-            time.sleep(0.02)
-        with Client(json.loads(ready.read_text())["rest"], "toy") as client:
-            client.status()
-        os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.001)
+        for address in json.loads(ready.read_text()).values():
+            host, _, port = address.removeprefix("http://").partition(":")
+            with contextlib.suppress(OSError):
+                socket.create_connection((host, int(port)), 1).close()
+                connected.append(port)
+        os.kill(os.getpid(), number)
 
-    before = signal.getsignal(signal.SIGINT)
-    other = threading.Thread(target=interrupt)
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    # So that a signal that nobody heeds is no end of the tests.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    other = threading.Thread(target=connect_and_stop)
     other.start()
     try:
         ports = ["--port=0", "--rest_api_port=0", f"--ready_file={ready}"]
         assert serve.main(["serve", str(own_toy), *ports]) == 0
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
         other.join()
+    assert len(connected) == 2
+    assert not ready.exists()
     assert capsys.readouterr().out.splitlines()[-1] == "stopping"
 
 
@@ -213,6 +225,10 @@ def test_request_tells_the_status(toy_server, capsys):
         (["a:1", "--out=x"], "--model: missing"),
         (["a:1", "--model=toy"], "--out: missing"),
         (["a:1", "--model=toy", "--out=x", "--n=0"], "n"),
+        (["a:1", "--model=", "--out=x"], "--model: missing"),
+        (["", "--model=toy", "--status"], "Client.address: is empty"),
+        (["a:1", "--model=toy", "--out=x", "--n=3000000000"], "n: 3000000000"),
+        (["a:1", "--model=t", "--status", "--version=-1"], "Client.version"),
         (["a:1", "--model=toy", "--out=x", "--interpolate=1"], "two seeds"),
         (
             ["a:1", "--model=t", "--out=x", "--interpolate=1,2", "--string=a"],

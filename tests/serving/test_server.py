@@ -22,15 +22,14 @@ from tensorflow_serving.apis import (
 )
 
 from keras_ganmix.serving import Client, ServingError
-from keras_ganmix.serving.server import Server
+from keras_ganmix.serving.server import Server, hosts
 
 ROWS = {"latents": [[0.5, 1, -1, 0], [1, 1, 1, 1]], "labels": [0, 2]}
 
 
 @pytest.fixture(scope="module")
-def expected(toy_export):
-    loaded = tf.saved_model.load(str(toy_export / "1"))
-    images = loaded.signatures["serving_default"](
+def expected(toy_loaded):
+    images = toy_loaded.signatures["serving_default"](
         latents=tf.constant(ROWS["latents"], tf.float32),
         labels=tf.constant(ROWS["labels"]),
     )
@@ -244,6 +243,52 @@ def test_requests_in_flight_end_when_the_server_does(toy_export):
         client.close()
 
 
+NAMES = {
+    "localhost": True,
+    "LOCALHOST:8501": True,
+    "page.localhost": True,
+    "127.0.0.1:8501": True,
+    "[::1]:8501": True,
+    "192.168.0.7": True,
+    "": True,
+    "evil.example": False,
+    "evil.example:8501": False,
+    "127.0.0.1.evil.example": False,
+    "localhost.evil.example": False,
+    "notlocalhost": False,
+    "evil.example:127.0.0.1": False,
+    "localhost@evil.example": False,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whom_a_request_may_take_the_server_for(name):
+    assert hosts.is_nobodys_name(name) is NAMES[name]
+
+
+def test_pages_of_other_sites_read_nothing(toy_server, toy_export):
+    """Whatever name of theirs they let point here (DNS rebinding)."""
+    for path in ("/", "/page/models.json", "/v1/models/toy"):
+        url = toy_server.rest_address + path
+        headers = {"Host": "evil.example", "Origin": "http://evil.example"}
+        answer = requests.get(url, headers=headers, timeout=5)
+        assert answer.status_code == 403
+        assert "'evil.example' is refused" in answer.json()["error"]
+        answer = requests.get(url, timeout=5)
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        policy = answer.headers["cross-origin-resource-policy"]
+        assert policy == "same-origin"
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_server_for_the_network_has_any_name(toy_export):
+    with start(toy_export, host="0.0.0.0") as server:
+        url = f"http://127.0.0.1:{server.rest_api_port}/v1/models/toy"
+        headers = {"Host": "pictures.example"}
+        assert requests.get(url, headers=headers, timeout=5).status_code == 200
+
+
 def test_too_many_requests_are_refused_at_once(toy_export):
     with start(toy_export, max_waiting=2, threads=1) as server:
         for address, code in (
@@ -292,7 +337,7 @@ def test_clients_that_do_not_read_do_not_hold_up_others(toy_server):
     latents = [[0.0] * 4] * 64
     body = {"inputs": {"latents": latents, "labels": [0] * 64}}
     data = json.dumps(body).encode()
-    head = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\n"
+    head = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\n"
     head += b"Content-Length: %d\r\n\r\n" % len(data)
     lazy = []
     for _ in range(30):

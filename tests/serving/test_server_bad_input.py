@@ -22,7 +22,7 @@ from tensorflow_serving.apis import (
 
 TensorProto = type(tf.make_tensor_proto(0))
 Code = grpc.StatusCode
-POST = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\n"
 GOOD = {"latents": [[0.0, 1, 2, 3]], "labels": [1]}
 
 
@@ -572,7 +572,7 @@ PATHS = {
 @pytest.mark.parametrize("line", PATHS)
 def test_rest_paths(line, connect):
     body = json.dumps({"inputs": GOOD}).encode() if "POST" in line else b""
-    head = f"{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     status, text = answer_of(connect("rest", head.encode() + body))
     assert status == PATHS[line], text
     assert b"root:" not in text
@@ -663,7 +663,7 @@ def test_old_and_pipelined_http(alive, connect):
     connection = connect("rest", line)
     assert answer_of(connection)[0] == 200
     assert ended(connection)
-    two = b"GET /v1/models/toy HTTP/1.1\r\nHost: x\r\n\r\n" * 2
+    two = b"GET /v1/models/toy HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2
     connection = connect("rest", two)
     time.sleep(0.2)
     assert connection.recv(65536).count(b"200 OK") == 2
@@ -683,7 +683,9 @@ def test_slow_senders_are_cut_off(alive, connect, monkeypatch):
     monkeypatch.setattr(Protocol, "receive_seconds", 0.5)
     starts = [b"", POST, POST + b"Content-Length: 1000\r\n\r\n{"]
     connections = [connect("rest", start, timeout=3) for start in starts]
-    second = connect("rest", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", timeout=3)
+    second = connect(
+        "rest", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", timeout=3
+    )
     assert answer_of(second)[0] == 200
     connections.append(second)
     second.sendall(b"GET /")

@@ -5,6 +5,8 @@ paths `/v1/models/...` over HTTP, with its rules and its codes. See
 docs/serving.md for what differs.
 """
 
+import contextlib
+import logging
 import os
 import signal
 import sys
@@ -13,14 +15,17 @@ from concurrent import futures
 from pathlib import Path
 
 from keras_ganmix.serving.server.grpc_service import make_server
+from keras_ganmix.serving.server.hosts import is_loopback
 from keras_ganmix.serving.server.http_server import HttpServer, bind
 from keras_ganmix.serving.server.rest import RestApp
 from keras_ganmix.serving.server.serving import Gate, Models
 from keras_ganmix.serving.server.versions import Versions
+from keras_ganmix.utils import cli
 
 __all__ = ["Server"]
 
 _GRACE = 10
+_log = logging.getLogger(__name__)
 
 
 class Server:
@@ -88,7 +93,9 @@ class Server:
         except BaseException:
             listener.close()
             raise
-        app = RestApp(models, gate, self._pool, max_bytes, timeout)
+        app = RestApp(
+            models, gate, self._pool, max_bytes, timeout, is_loopback(host)
+        )
         self._http = HttpServer(app, listener, _GRACE)
         self._poller = threading.Thread(
             target=self._poll, name="versions", daemon=True
@@ -116,12 +123,9 @@ class Server:
         self._ready.set()
         self._poller.start()
 
-    def wait(self):
-        """Waits for SIGTERM, Ctrl-C or `stop`; for the main thread.
-
-        Returns:
-            The number of the signal, or `None`.
-        """
+    @contextlib.contextmanager
+    def heeding_signals(self):
+        """In this block SIGTERM and Ctrl-C end `wait`; for the main thread."""
         received = []
 
         def note(number, _):
@@ -135,12 +139,15 @@ class Server:
             for number in (signal.SIGTERM, signal.SIGINT)
         }
         try:
-            self._stopping.wait()
+            yield
         finally:
             if not received:
                 for number, handler in before.items():
                     signal.signal(number, handler)
-        return received[0] if received else None
+
+    def wait(self):
+        """Waits for `stop`, or for a signal that is heeded."""
+        self._stopping.wait()
 
     def stop(self):
         """Takes no more requests, lets the others end, frees the models."""
@@ -157,8 +164,12 @@ class Server:
             versions.close()
 
     def __enter__(self):
-        self.load()
-        self.start()
+        try:
+            self.load()
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -167,7 +178,11 @@ class Server:
     def _poll(self):
         while not self._stopping.wait(self.poll_seconds):
             for versions in self.versions:
-                versions.poll()
+                try:
+                    versions.poll()
+                except Exception:
+                    # What is served goes on being served, and looked after.
+                    _log.exception("%s: looking for versions", versions.name)
 
 
 def _add_port(server, host, port):
@@ -185,4 +200,4 @@ def _in_url(host):
 
 
 def _print(line):
-    print(line, file=sys.stderr, flush=True)
+    cli.say(line, sys.stderr)

@@ -12,8 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
 
-from keras_ganmix.serving.server import json_tensors
+from keras_ganmix.serving.server import json_inputs, json_outputs
 from keras_ganmix.serving.server.grpc_service import status_response
+from keras_ganmix.serving.server.hosts import is_nobodys_name
 from keras_ganmix.serving.server.page import PageFiles
 from keras_ganmix.serving.server.serving import METADATA_FIELD
 from keras_ganmix.serving.server.status import StatusError, invalid
@@ -29,6 +30,12 @@ _STATUS = re.compile(
     rf"(?i)/v1/models(?:/([^/:]+))?{_WHERE}(?:/(metadata))?", re.ASCII
 )
 _MAX_VERSION = 2**63 - 1
+# Pages of other sites have no use for an answer, whatever they take it for.
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SHOWN = 200  # characters of what was sent
 _to_json = functools.partial(
     json_format.MessageToDict, always_print_fields_with_no_presence=True
 )
@@ -43,14 +50,17 @@ class RestApp:
         pool: the executor that requests run in.
         max_body_bytes: the largest body of a request.
         timeout: seconds that a request may take.
+        private: whether only this machine is to be answered; then requests
+            for a name of somebody else are refused.
     """
 
-    def __init__(self, models, gate, pool, max_body_bytes, timeout):
+    def __init__(self, models, gate, pool, max_body_bytes, timeout, private):
         self.models = models
         self.gate = gate
         self.pool = pool
         self.max_body_bytes = max_body_bytes
         self.timeout = timeout
+        self.private = private
         self.page = PageFiles(models)
 
     async def __call__(self, scope, receive, send):
@@ -65,15 +75,20 @@ class RestApp:
         except Exception:
             _log.exception("a request failed")
             response = _error(StatusError("INTERNAL", "internal error"))
+        response.headers.update(_HEADERS)
         await response(scope, receive, send)
 
     async def _answer(self, request, path):
+        if self.private:
+            _check_host(request.headers.get("host", ""))
         if re.match("(?i)/v1/", path):
             return await self._api(request, path)
         return self.page.response(request.method, path)
 
     async def _api(self, request, path):
-        malformed = invalid(f"Malformed request: {request.method} {path}")
+        malformed = invalid(
+            f"Malformed request: {request.method} {path[:_SHOWN]}"
+        )
         if request.method == "POST":
             found = _PREDICTION.fullmatch(path)
             body = await self._body(request)
@@ -123,13 +138,13 @@ class RestApp:
         return Response(text, media_type="application/json")
 
     def _predict(self, spec, body):
-        document = json_tensors.parse(body)
-        spec.signature_name = json_tensors.signature_name(document)
+        document = json_inputs.parse(body)
+        spec.signature_name = json_inputs.signature_name(document)
         rows = False
 
         def inputs(signature):
             nonlocal rows
-            arrays, rows = json_tensors.read_inputs(document, signature)
+            arrays, rows = json_inputs.read_inputs(document, signature)
             return arrays
 
         try:
@@ -141,7 +156,7 @@ class RestApp:
                 f'Serving signature name: "{spec.signature_name}" not found '
                 "in signature def"
             ) from None
-        return json_tensors.write_outputs(outputs, rows)
+        return json_outputs.write_outputs(outputs, rows)
 
     def _status(self, spec):
         response = status_response(self.models.statuses(spec))
@@ -162,6 +177,15 @@ class RestApp:
             },
         }
         return json.dumps(answer, indent=1)
+
+
+def _check_host(host):
+    if not is_nobodys_name(host):
+        raise StatusError(
+            "PERMISSION_DENIED",
+            f"Host {host[:_SHOWN]!r} is refused, since a web page could make "
+            "it up; ask for localhost or an address",
+        )
 
 
 def _spec(name, version, label):

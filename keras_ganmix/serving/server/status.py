@@ -83,6 +83,8 @@ def clean(message):
     if lines and lines[0].startswith("Graph execution error"):
         del lines[0]
     lines = lines or [""]
+    if lines[0].endswith("Original error:") and len(lines) > 1:
+        del lines[0]  # which only guesses
     root = next(filter(None, map(_ROOT_ERROR.search, lines)), None)
     line = root.group(1) if root and "root error" in lines[0] else lines[0]
     line = " ".join(_NOISE.sub(" ", line).split())

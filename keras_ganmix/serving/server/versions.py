@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import re
-import sys
 import threading
 import time
 from pathlib import Path
@@ -52,10 +51,10 @@ class Versions:
         report: function of a line of text, called when something happens.
     """
 
-    def __init__(self, name, folder, report=None):
+    def __init__(self, name, folder, report):
         self.name = name
         self.folder = Path(folder)
-        self._report = report or (lambda line: print(line, file=sys.stderr))
+        self._report = report
         self._lock = threading.Lock()
         self._polling = threading.Lock()
         self._versions = {}
@@ -63,6 +62,7 @@ class Versions:
         self._leaving = []
         self._broken = {}
         self._seen = {}
+        self._unreadable = None
 
     @contextlib.contextmanager
     def hold(self, number=None):
@@ -132,8 +132,11 @@ class Versions:
             except OSError as error:
                 # TensorFlow Serving too keeps what it has when the whole
                 # folder is out of reach.
-                self._say(f"cannot read the folder: {one_line(error)}")
+                if self._unreadable != (reason := one_line(error)):
+                    self._unreadable = reason
+                    self._say(f"cannot read the folder: {reason}")
                 return
+            self._unreadable = None
             self._load_newest(found, settled)
             if not found:
                 self._replace(None)
@@ -236,7 +239,8 @@ def _fingerprint(folder):
     for parent, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(parent, name)
-            with contextlib.suppress(FileNotFoundError):
+            # Gone by now, or not for us to see: loading will tell.
+            with contextlib.suppress(OSError):
                 status = os.stat(path)
                 files.append((path, status.st_size, status.st_mtime_ns))
     return sorted(files)

@@ -18,7 +18,6 @@ _HEADERS = {
         "default-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
@@ -48,7 +47,7 @@ class PageFiles:
             StatusError: NOT_FOUND, and 405 for other methods than GET.
         """
         if path != "/page/models.json" and path not in self._files:
-            raise StatusError("NOT_FOUND", f"no such page: {path}")
+            raise StatusError("NOT_FOUND", f"no such page: {path[:200]}")
         if method not in ("GET", "HEAD"):
             raise StatusError(
                 "UNIMPLEMENTED", f"{method} is not allowed here", http=405
