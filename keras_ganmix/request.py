@@ -113,7 +113,7 @@ def _check(options, words):
     if len(words) != 1:
         got = f"got {len(words)} words" if words else "none was given"
         raise cli.UsageError(f"give one address, HOST:PORT or a URL; {got}")
-    if options.model is None:
+    if not options.model:
         raise cli.UsageError("--model: missing")
     ways = ("string", "interpolate", "status")
     given = [f"--{name}" for name in ways if options[name].value]
@@ -145,7 +145,8 @@ def _request(options, address_and_seeds):
             if options.status:
                 _print_status(client)
                 return cli.DONE
-            images = _ask(client, options, seeds)
+            with cli.bad_input():
+                images = _ask(client, options, seeds)
     except ServingError as error:
         cli.complain(cli.one_line(error))
         return cli.FAILED_RUN

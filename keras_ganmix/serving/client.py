@@ -13,6 +13,7 @@ __all__ = ["Client", "ServingError"]
 
 _TRANSPORTS = ("grpc", "rest")
 _PICTURES = "png_bytes"
+_MAX_VERSION = 2**63 - 1
 
 
 class Client:
@@ -35,7 +36,8 @@ class Client:
         max_message_mb: largest request and largest answer, in MiB.
 
     Raises:
-        ValueError: for an unknown transport, or limits out of range.
+        ValueError: for an unknown transport, limits out of range, and numbers
+            that an input cannot hold.
         ServingError: from every method, when there is no answer.
     """
 
@@ -64,6 +66,14 @@ class Client:
         ):
             if not value >= least:
                 raise ValueError(f"Client.{name}: {value} is below {least}")
+        if version is not None and not 0 <= version <= _MAX_VERSION:
+            raise ValueError(
+                f"Client.version: {version} is not from 0 to {_MAX_VERSION}"
+            )
+        if not address:
+            raise ValueError(
+                "Client.address: is empty; give host:port or a URL"
+            )
         self.model = model
         self.version = version
         self.timeout = timeout
@@ -129,8 +139,8 @@ class Client:
         outputs = self.predict(
             "sample_by_string",
             strings=array,
-            truncation=_number(truncation, np.float32),
-            label=_number(label, np.int32),
+            truncation=_number("truncation", truncation, np.float32),
+            label=_number("label", label, np.int32),
         )
         return decode(outputs[_PICTURES])
 
@@ -150,8 +160,8 @@ class Client:
             "interpolate",
             start=np.asarray(start, np.float32),
             end=np.asarray(end, np.float32),
-            steps=_number(steps, np.int32),
-            label=_number(label, np.int32),
+            steps=_number("steps", steps, np.int32),
+            label=_number("label", label, np.int32),
         )
         return decode(outputs[_PICTURES])
 
@@ -224,10 +234,10 @@ class Client:
     def _sample(self, n, seed, truncation, label):
         return self.predict(
             "sample",
-            num_samples=_number(n, np.int32),
-            seed=_number(seed, np.int64),
-            truncation=_number(truncation, np.float32),
-            label=_number(label, np.int32),
+            num_samples=_number("n", n, np.int32),
+            seed=_number("seed", seed, np.int64),
+            truncation=_number("truncation", truncation, np.float32),
+            label=_number("label", label, np.int32),
         )
 
     def _signature(self, name):
@@ -256,8 +266,16 @@ def decode(pictures):
     return np.stack(images) if images else np.empty((0, 0, 0, 1), np.uint8)
 
 
-def _number(value, dtype):
-    return None if value is None else np.array(value, dtype)
+def _number(name, value, dtype):
+    if value is None:
+        return None
+    try:
+        with np.errstate(over="ignore"):  # infinity, which servers refuse
+            return np.array(value, dtype)
+    except OverflowError:
+        raise ValueError(
+            f"{name}: {value} is too large for {np.dtype(dtype)}"
+        ) from None
 
 
 def _array(value, tensor):

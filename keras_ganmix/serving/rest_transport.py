@@ -166,8 +166,11 @@ def _late(timeout):
 
 def _cause(error):
     """The reason at the end of a chain of exceptions."""
-    while error.args and isinstance(error.args[0], Exception):
-        error = error.args[0]
+    while True:
+        inner = [arg for arg in error.args if isinstance(arg, Exception)]
+        if not inner:
+            break
+        error = inner[-1]
     reason = getattr(error, "reason", None) or error
     return str(reason).rpartition(": ")[2]
 

@@ -25,11 +25,9 @@ def client(request, toy_server):
         yield found
 
 
-@pytest.fixture(scope="module")
-def direct(toy_export):
-    """The SavedModel, loaded by TensorFlow itself."""
-    loaded = tf.saved_model.load(str(toy_export / "1"))
-    return {"loaded": loaded, **loaded.signatures}
+@pytest.fixture
+def direct(toy_loaded):
+    return toy_loaded.signatures
 
 
 def pixels(pictures):
@@ -293,11 +291,26 @@ def test_only_what_was_not_answered_is_asked_again():
         ({"retries": -1}, "Client.retries"),
         ({"max_message_mb": 0}, "Client.max_message_mb"),
         ({"address": "http://here:1", "transport": "grpc"}, "host:port"),
+        ({"address": ""}, "host:port or a URL"),
+        ({"version": -1}, "Client.version: -1"),
+        ({"version": 2**63}, "Client.version"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         Client(**{"address": "here:1", "model": "toy", **arguments})
+
+
+def test_numbers_that_no_input_holds_are_named(client):
+    for arguments, words in (
+        ({"n": 2**31}, "n: 2147483648 is too large for int32"),
+        ({"n": 1, "seed": 2**63}, "seed: 9223372036854775808 is too"),
+        ({"n": 1, "label": -(2**40)}, "label: -1099511627776 is too"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            client.generate(**arguments)
+    with pytest.raises(ValueError, match="steps: 1099511627776 is too"):
+        client.interpolate([0] * 4, [0] * 4, 2**40)
 
 
 def test_http_needs_no_tensorflow(toy_server):
