@@ -98,7 +98,7 @@ def _export(options):
 
     with cli.without_startup_noise():
         from keras_ganmix import building
-        from keras_ganmix.serving.card import About
+        from keras_ganmix.serving.about import About
         from keras_ganmix.serving.exporting import (
             ExportError,
             export,

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ganmix import export, recipes, trained
-from keras_ganmix.serving import exporting
+from keras_ganmix.serving import exporting, signatures, warmup
 from keras_ganmix.state import UnreadableError
 
 ROOT = Path(export.__file__).resolve().parents[1]
@@ -103,7 +103,13 @@ def stored(run, part, step):
         ("best", "averaged_generator", "best/ckpt-{}"),
     ],
 )
-def test_which_weights_are_exported(which, part, checkpoint, tiny_run):
+def test_which_weights_are_exported(
+    which, part, checkpoint, tiny_run, monkeypatch
+):
+    for module in (exporting, signatures, warmup):  # faster
+        monkeypatch.setattr(
+            module, "signature_names", lambda generator: ["serving_default"]
+        )
     arguments = [f"--run={tiny_run}", f"--which={which}", "--out=some"]
     assert run(*arguments, "--noself_check") == 0
     facts = facts_of("some/1")
@@ -150,10 +156,11 @@ def test_torn_checkpoints_are_named(tiny_run):
 
 @pytest.mark.parametrize("flag", ["run", "check"])
 def test_a_failed_check_exits_with_3(flag, tiny_run, monkeypatch, capsys):
-    def fail(folder):
+    def fail(*args, **kwargs):
         raise exporting.ExportError("The self-check failed: for\na reason")
 
     monkeypatch.setattr(exporting, "check_in_clean_process", fail)
+    monkeypatch.setattr(exporting, "export", fail)
     assert run(f"--{flag}={tiny_run if flag == 'run' else SHIPPED}") == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "error: The self-check failed: for a reason"

@@ -1,20 +1,13 @@
 """`model_card.md`: what an exported generator is, and how it is called."""
 
-import dataclasses
+import json
+import shlex
 import textwrap
 
-from keras_ganmix import recipes
 from keras_ganmix.metrics.hashes import hash_arrays
-from keras_ganmix.metrics.report import (
-    Evaluation,
-    direction,
-    protocol_path,
-    read_protocol,
-)
-from keras_ganmix.run_folder import RunFolder
+from keras_ganmix.metrics.report import direction
+from keras_ganmix.serving.about import without_place
 from keras_ganmix.serving.describe import describe_signatures
-from keras_ganmix.trained import DataFacts
-from keras_ganmix.utils import jsonl
 
 _LICENCES = {
     "fashion_mnist_10k": "MIT, Copyright 2017 Zalando SE",
@@ -23,82 +16,11 @@ _LICENCES = {
     "ring": "none needed: drawn from a formula",
     "grid": "none needed: drawn from a formula",
 }
-_NO_SCORES = ("step", "diversity")
 _WHICH = {
     "ema": "averaged weights of the generator",
     "last": "the generator's own weights, not averaged",
-    "best": "averaged weights at the best score",
+    "best": "weights at the best score, averaged if the run keeps averages",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class About:
-    """What is known of a generator beside itself.
-
-    Attributes:
-        recipe: the `Recipe`.
-        data: `trained.DataFacts`.
-        evaluation: `Evaluation` of these weights, or `None`.
-    """
-
-    recipe: recipes.Recipe
-    data: DataFacts
-    evaluation: Evaluation | None = None
-
-    @classmethod
-    def of_run(cls, run, generator, data):
-        """What the folder of a run tells.
-
-        Args:
-            run: the folder.
-            generator: its `TrainedGenerator`.
-            data: its `DataFacts`.
-        """
-        folder = RunFolder(run)
-        recipe = recipes.load(folder.recipe)
-        return cls(
-            _without_places(recipe),
-            data._replace(source=_without_place(data.source)),
-            _evaluation(folder, generator, recipe),
-        )
-
-    def write_recipe(self, folder):
-        """Writes `assets.extra/recipe.yaml`."""
-        path = folder / "assets.extra" / "recipe.yaml"
-        path.write_text(recipes.dump(self.recipe), encoding="utf-8")
-
-
-def _without_place(source):
-    """A source without the folders that lead to it: they are nobody's."""
-    family, colon, argument = source.partition(":")
-    if family == "stacked_digits":
-        return f"{family}{colon}{_without_place(argument)}"
-    return family + colon + argument.rstrip("/").rpartition("/")[2]
-
-
-def _without_places(recipe):
-    source = _without_place(recipe.data.source)
-    data = recipe.data.model_copy(update={"source": source})
-    return recipe.model_copy(update={"data": data})
-
-
-def _evaluation(folder, generator, recipe):
-    """The scores of the very weights that are exported, or `None`."""
-    averaged = generator.which != "last"
-    if folder.evaluation.is_file():
-        found = Evaluation.load(folder.evaluation)
-        ema = found.protocol.ema
-        if found.step == generator.step and ema in (averaged, None):
-            return found
-    protocol = protocol_path(folder.scores)
-    if not (folder.scores.is_file() and protocol.is_file()):
-        return None
-    protocol, floor = read_protocol(protocol)
-    for line in reversed(jsonl.read(folder.scores)):
-        if line["step"] == generator.step and protocol.ema == averaged:
-            scores = {k: line[k] for k in line if k not in _NO_SCORES}
-            return Evaluation(scores, floor, {}, protocol, 0.0, line["step"])
-    return None
 
 
 def model_card(facts, references, about):
@@ -212,7 +134,7 @@ def _scores(about):
         for way in [direction(name)]
     ]
     kept = {k: v for k, v in protocol.to_dict().items() if v is not None}
-    kept["source"] = _without_place(protocol.source)
+    kept["source"] = without_place(protocol.source)
     kept["packages"] = ", ".join(
         f"{k} {v}" for k, v in protocol.packages.items()
     )
@@ -247,6 +169,9 @@ def _signatures(facts):
 
 def _calls(facts):
     shape = (2, facts["latent_dim"])
+    name = facts["name"]
+    folder = json.dumps(f"{name}/{facts['version']}", ensure_ascii=False)
+    volume = shlex.quote(f"/{name}:/models/{name}")
     arguments = f"latents=np.zeros({shape}, np.float32)"
     if facts["num_classes"]:
         arguments += ", labels=np.array([0, 1], np.int32)"
@@ -255,7 +180,7 @@ def _calls(facts):
 ```python
 import numpy as np, tensorflow as tf
 
-model = tf.saved_model.load("{facts["name"]}/{facts["version"]}")
+model = tf.saved_model.load({folder})
 call = model.signatures["serving_default"]
 images = call({arguments})["images"]
 ```
@@ -264,8 +189,8 @@ With TensorFlow Serving:
 
 ```bash
 docker run -p 8500:8500 -p 8501:8501 \\
-  -v "$PWD/{facts["name"]}:/models/{facts["name"]}" \\
-  -e MODEL_NAME={facts["name"]} tensorflow/serving
+  -v "$PWD"{volume} \\
+  -e MODEL_NAME={shlex.quote(name)} tensorflow/serving
 ```"""
 
 

@@ -61,7 +61,7 @@ def export(
         class_names: of a `GAN`: list of names of its classes.
         max_samples: most pictures that a request may ask for that does not
             send the latents itself.
-        about: `card.About`, what the model card tells beside the generator.
+        about: `about.About`, what the model card tells beside the generator.
         self_check: whether to check the export; takes seconds.
 
     Returns:

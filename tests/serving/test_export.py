@@ -1,8 +1,11 @@
 """Exported generators: what is in them, and that they draw the same."""
 
+import ast
+import importlib
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +22,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 import keras_ganmix as kgm
 from keras_ganmix.ops.random import Draws
-from keras_ganmix.serving import exporting, self_check
+from keras_ganmix.serving import exporting, self_check, signatures, warmup
+from keras_ganmix.serving.card import model_card
 from keras_ganmix.trained import TrainedGenerator
 
 CLASSES = ["circle", "square", "star"]
@@ -38,6 +42,15 @@ def export_here(gan, path, **kwargs):
     folder = kgm.serving.export(gan, path, self_check=False, **kwargs)
     self_check.check(folder)
     return folder
+
+
+@pytest.fixture
+def one_signature(monkeypatch):
+    """Exports have `serving_default` only, which is faster."""
+    for module in (exporting, signatures, warmup):
+        monkeypatch.setattr(
+            module, "signature_names", lambda generator: ["serving_default"]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +300,27 @@ def test_json_and_card_tell_what_it_is(exported):
         assert words in card
 
 
+def test_calls_in_the_card_bear_any_name(exported):
+    extra = exported / "assets.extra"
+    facts = json.loads((extra / "generator.json").read_text())
+    name = 'it\'s a $HOME "ü" \\'
+    card = model_card(
+        facts | {"name": name}, np.load(extra / "reference.npz"), None
+    )
+    *_, shell = card.split("```bash\n")
+    command = shell.split("```")[0].replace("\\\n", " ")
+    words = shlex.split(command)
+    assert f"$PWD/{name}:/models/{name}" in words
+    assert f"MODEL_NAME={name}" in words
+    python = card.split("```python\n")[1].split("```")[0]
+    constants = [
+        node.value
+        for node in ast.walk(ast.parse(python))
+        if isinstance(node, ast.Constant)
+    ]
+    assert f"{name}/1" in constants
+
+
 def test_openvino_makes_the_same_images(exported, gan):
     core = openvino.Core()
     compiled = core.compile_model(
@@ -363,14 +397,17 @@ def test_a_subclassed_generator_is_exported_and_kept_in_range(tiny, tmp_path):
     assert levels(decode(files)[..., None], wanted) <= 1
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        "mixed_float16",
-        pytest.param("mixed_bfloat16", marks=pytest.mark.long),
-    ],
-)
-def test_mixed_precision_gives_float32(policy, tiny, tmp_path):
+def test_mixed_precision_gives_float32(tiny, tmp_path, one_signature):
+    check_mixed(tiny, tmp_path, "mixed_float16")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_in_all_signatures(policy, tiny, tmp_path):
+    check_mixed(tiny, tmp_path, policy)
+
+
+def check_mixed(tiny, tmp_path, policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -383,7 +420,9 @@ def test_mixed_precision_gives_float32(policy, tiny, tmp_path):
     assert signature.output_dtypes == {"images": tf.float32}
 
 
-def test_a_generator_of_two_replicas_leaves_the_strategy(tiny, tmp_path):
+def test_a_generator_of_two_replicas_leaves_the_strategy(
+    tiny, tmp_path, one_signature
+):
     with tiny.strategy().scope():
         gan = tiny.gan()
     perturb(gan.ema_generator, 5)
@@ -456,17 +495,31 @@ def test_an_export_that_comes_second_takes_the_next_number(
     assert "version 3" in (made / "model_card.md").read_text()
 
 
-@pytest.mark.slow
 def test_a_failed_check_leaves_nothing(small, tmp_path, monkeypatch):
-    write = exporting.write_references
-
-    def damage(folder, references):
-        write(folder, references | {"images": references["images"] + 0.1})
-
-    monkeypatch.setattr(exporting, "write_references", damage)
-    with pytest.raises(kgm.serving.ExportError, match="default: differs"):
+    script = tmp_path / "check.py"
+    script.write_text("import sys\nprint('no', sys.argv[1])\nsys.exit(1)")
+    monkeypatch.setattr(exporting.checker, "__file__", str(script))
+    with pytest.raises(
+        kgm.serving.ExportError, match=r"self-check .* failed: no /.*/new/name/"
+    ):
         kgm.serving.export(small, tmp_path / "new" / "name")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [script]
+
+
+def test_the_check_says_what_is_wrong(small, tmp_path, monkeypatch, capsys):
+    """As the script that it is in a clean process."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    folder = kgm.serving.export(small, tmp_path / "1", self_check=False)
+    assert self_check.main(folder) == 0
+    path = folder / "assets.extra" / "reference.npz"
+    references = dict(np.load(path))
+    np.savez(path, **references | {"images": references["images"] + 0.1})
+    assert self_check.main(folder) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("CheckError: serving_default: differs by 0.1 ")
+    monkeypatch.delitem(sys.modules, "keras_ganmix.export", raising=False)
+    with pytest.raises(ImportError, match="an export must not need it"):
+        importlib.import_module("keras_ganmix.export")
 
 
 @pytest.mark.parametrize(
