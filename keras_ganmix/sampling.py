@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_ganmix.ops.latents import slerp
 from keras_ganmix.ops.random import Draws
 
 
@@ -68,6 +69,25 @@ def latents_of_seed(gan, n, seed, truncation=None):
             "latents", (n, gan.latent_dim), gan.latent_distribution, truncation
         )
     )
+
+
+def latents_between(gan, start, end, t):
+    """Latents on the way between two, along the sphere.
+
+    Args:
+        gan: the `GAN`.
+        start: float32 `(latent_dim,)`.
+        end: float32 `(latent_dim,)`.
+        t: float32 `(n, 1)`, 0 at the start and 1 at the end.
+
+    Returns:
+        float32 `(n, latent_dim)`; what leaves the range of uniform latents is
+        brought back to it.
+    """
+    latents = slerp(start, end, t)
+    if gan.latent_distribution == "uniform":
+        latents = tf.clip_by_value(latents, -1.0, 1.0)
+    return latents
 
 
 def _labels(gan, n, labels):

@@ -9,9 +9,8 @@ import tensorflow as tf
 from keras_ganmix import recipes
 from keras_ganmix.generating import neighbours
 from keras_ganmix.generating.plan import file_name
-from keras_ganmix.ops.latents import slerp
 from keras_ganmix.recipes.source import open_source
-from keras_ganmix.sampling import latents_of_seed
+from keras_ganmix.sampling import latents_between, latents_of_seed
 from keras_ganmix.utils.files import write_text
 from keras_ganmix.utils.pictures import (
     image_grid,
@@ -125,9 +124,7 @@ def write_interpolation(folder, generator, pictures, steps, cut, manifest):
     t = np.linspace(0, 1, steps + 1, dtype=np.float32)[:, None]
     frames, rows = [], []
     for start, end in itertools.pairwise(ends):
-        latents = slerp(start, end, t).numpy()
-        if generator.latent_distribution == "uniform":
-            latents = np.clip(latents, -1.0, 1.0)
+        latents = latents_between(generator, start, end, t).numpy()
         cuts = range(_BATCH, steps + 1, _BATCH)
         images = np.concatenate(
             [
@@ -162,6 +159,8 @@ def write_neighbours(folder, made, recipe, source, extractor, manifest):
     try:
         data = open_source(recipes.load(recipe, changes))
     except ValueError as error:
+        if source is not None:
+            raise ValueError(f"--data {source}: {error}") from error
         raise ValueError(
             f"--neighbours: {error} Name the training images with --data."
         ) from error

@@ -7,9 +7,8 @@ answers what is wrong with a request.
 
 import tensorflow as tf
 
-from keras_ganmix.ops.latents import slerp
 from keras_ganmix.ops.pixels import to_uint8
-from keras_ganmix.sampling import latents_of_seed
+from keras_ganmix.sampling import latents_between, latents_of_seed
 
 #: The truncation that means none, and the label that leaves the classes open.
 NO_TRUNCATION = -1.0
@@ -101,9 +100,7 @@ class Graphs:
         end = _check_latents("end", end)
         steps = self._check_count("steps", steps)
         t = tf.linspace(0.0, 1.0, steps)[:, None]
-        latents = slerp(start, end, t)
-        if self.generator.latent_distribution == "uniform":
-            latents = tf.clip_by_value(latents, -1.0, 1.0)
+        latents = latents_between(self.generator, start, end, t)
         labels = None
         if label is not None:
             labels = tf.fill([steps], self._check_label(label, 0))
