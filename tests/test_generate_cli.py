@@ -1,5 +1,6 @@
 """The generate command, as a user meets it."""
 
+import functools
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ from PIL import Image
 
 from keras_ganmix import generate, serving
 from keras_ganmix.generating import plan
+from keras_ganmix.generating import saved as saving
 from keras_ganmix.generating.output import pixel_hash
 from keras_ganmix.trained import load_generator
 
@@ -23,6 +25,14 @@ SHIPPED = ROOT / "savedmodels" / "fashion_mnist"
 @pytest.fixture(autouse=True)
 def own_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_export_is_loaded_once():
+    """It takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "load_saved", functools.cache(saving.load_saved))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +234,8 @@ def test_points_become_a_table_and_a_picture(tmp_path):
         (["--run=nowhere"], "recipe.yaml"),
         (["--savedmodel=nowhere"], "holds no SavedModel"),
         (["--savedmodel=bare"], "generator.json"),
+        (["--savedmodel=torn"], "torn/assets.extra/generator.json: "),
+        (["--savedmodel=other"], "generator.json: lacks class_names, image_"),
         (["--savedmodel=SAVED", "--which=ema"], "leave out --which"),
         (["--savedmodel=SAVED", "--n=0"], "n"),
         (["--savedmodel=SAVED", "--seed=-1"], "seed"),
@@ -238,6 +250,8 @@ def test_points_become_a_table_and_a_picture(tmp_path):
             ["--savedmodel=SAVED", "--interpolate=1,2", "--labels=0,1"],
             "one class",
         ),
+        (["--savedmodel=SAVED", "--n=20000", "--grid"], "at most 10000"),
+        (["--savedmodel=SAVED", "--interpolate=1,2", "--steps=9999"], "many"),
         (["--savedmodel=SAVED", "--truncation=0"], "above 0"),
         (["--savedmodel=SAVED", "--truncation=nan"], "above 0"),
         (["--savedmodel=SAVED", "--labels=sok"], "Did you mean 'sock'"),
@@ -256,6 +270,10 @@ def test_mistakes_are_answered_in_a_line(arguments, words, saved, capsys):
     Path("file").touch()
     Path("bare").mkdir()
     Path("bare/saved_model.pb").touch()
+    for name, text in (("torn", '{"step": 1'), ("other", '{"step": 1}')):
+        Path(name, "assets.extra").mkdir(parents=True)
+        Path(name, "saved_model.pb").touch()
+        Path(name, "assets.extra", "generator.json").write_text(text)
     names = {"SAVED": saved, "SHIPPED": SHIPPED}
     for name, path in names.items():
         arguments = [a.replace(name, str(path)) for a in arguments]

@@ -6,6 +6,17 @@ from pathlib import Path
 from keras_ganmix.utils.cli import UsageError
 
 _JSON = Path("assets.extra") / "generator.json"
+# What drawing pictures, and telling of them, takes.
+_NEEDED = {
+    "class_names",
+    "image_shape",
+    "latent_dim",
+    "latent_distribution",
+    "num_classes",
+    "step",
+    "weights_sha256",
+    "which",
+}
 
 
 def newest_version(path):
@@ -51,5 +62,17 @@ def has_facts(folder):
 
 
 def read_facts(folder):
-    """What `generator.json` of an export holds, a dict."""
-    return json.loads((Path(folder) / _JSON).read_text(encoding="utf-8"))
+    """What `generator.json` of an export holds, a dict.
+
+    Raises:
+        UsageError: if it is not what exports write.
+    """
+    path = Path(folder) / _JSON
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
+    missing = _NEEDED - (facts.keys() if isinstance(facts, dict) else set())
+    if missing:
+        raise UsageError(f"{path}: lacks {', '.join(sorted(missing))}")
+    return facts
