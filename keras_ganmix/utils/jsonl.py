@@ -1,6 +1,7 @@
 """Files with a JSON object per line and step."""
 
 import json
+import os
 
 from keras_ganmix.utils.files import write_text
 
@@ -12,8 +13,18 @@ def append(path, line):
         FileNotFoundError: if there is no such folder; one that was removed
             while training is not made again.
     """
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    with path.open("ab+") as file:
+        _cut_half_line(file)
+        file.write(json.dumps(line).encode() + b"\n")
+
+
+def _cut_half_line(file):
+    """Removes what a process that was killed had begun to write."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    if size and file.read() != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def read(path):
