@@ -572,8 +572,9 @@ PATHS = {
 @pytest.mark.parametrize("line", PATHS)
 def test_rest_paths(line, connect):
     body = json.dumps({"inputs": GOOD}).encode() if "POST" in line else b""
-    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-    status, text = answer_of(connect("rest", head.encode() + body))
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\n".encode()
+    head += b"Content-Length: %d\r\n\r\n" % len(body)
+    status, text = answer_of(connect("rest", head + body))
     assert status == PATHS[line], text
     assert b"root:" not in text
     assert b'"error"' in text
