@@ -6,6 +6,7 @@ from pathlib import Path
 from absl import flags
 
 from keras_ganmix import recipes, run_folder
+from keras_ganmix.recipes import flags as recipe_flags
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.utils import cli
 
@@ -25,8 +26,7 @@ Exit codes: 0 done, 2 bad input.
 """
 
 WORDS = {
-    "recipe": "NAME|FILE",
-    "set": "PATH=VALUE",
+    **recipe_flags.WORDS,
     "run_dir": "RUN",
     "out": "FILE",
 }
@@ -34,19 +34,12 @@ WORDS = {
 
 def _flags():
     options = cli.new_flags()
-    flags.DEFINE_string(
-        "recipe",
-        None,
+    recipe_flags.define(
+        options,
         "Name of a recipe that comes with the package, a recipe file, or the "
         "folder of a run. Default: the recipe of --run_dir.",
-        flag_values=options,
-    )
-    flags.DEFINE_multi_string(
-        "set",
-        [],
         "Change the recipe; may be repeated, as for the train command: "
         "--set regularizers.0=R1 --set regularizers.0.weight=2.",
-        flag_values=options,
     )
     flags.DEFINE_string(
         "run_dir",
@@ -80,7 +73,7 @@ def main(argv=None):
 def _preview(options):
     run = options.run_dir and run_folder.existing(options.run_dir, "run_dir")
     out = _out(options.out)
-    recipe = _load_recipe(options)
+    recipe = recipe_flags.load(options, default=options.run_dir)
     with cli.bad_input():
         source = open_source(recipe)
 
@@ -103,16 +96,6 @@ def _out(path):
     if out.suffix.lower() != ".png" or out.is_dir():
         raise cli.UsageError(f"--out {path}: give the name of a .png file")
     return out
-
-
-def _load_recipe(options):
-    name = options.recipe or options.run_dir
-    if name is None:
-        raise cli.UsageError(
-            "--recipe: missing; allowed: a recipe file, or one of "
-            f"{', '.join(recipes.names())}"
-        )
-    return recipes.load(name, list(options.set))
 
 
 if __name__ == "__main__":

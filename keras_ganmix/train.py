@@ -5,6 +5,7 @@ import sys
 from absl import flags
 
 from keras_ganmix import recipes, run_folder
+from keras_ganmix.recipes import flags as recipe_flags
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.utils import cli
 
@@ -25,8 +26,7 @@ the state of the run first.
 """
 
 WORDS = {
-    "recipe": "NAME|FILE",
-    "set": "PATH=VALUE",
+    **recipe_flags.WORDS,
     "run_dir": "FOLDER",
     "resume": "auto|never|must",
     "init_from": "RUN",
@@ -36,21 +36,7 @@ WORDS = {
 
 def _flags():
     options = cli.new_flags()
-    flags.DEFINE_string(
-        "recipe",
-        None,
-        "Name of a recipe that comes with the package, a recipe file, or the "
-        "folder of a run, whose recipe is repeated.",
-        flag_values=options,
-    )
-    flags.DEFINE_multi_string(
-        "set",
-        [],
-        "Change the recipe; may be repeated. The value is YAML, a number in "
-        "the path is a place in a list: --set data.batch_size=32 "
-        "--set regularizers.0.weight=2 --set evaluate=null.",
-        flag_values=options,
-    )
+    recipe_flags.define(options)
     flags.DEFINE_integer(
         "steps",
         None,
@@ -141,17 +127,12 @@ def _list_of_recipes():
 
 
 def _load_recipe(options):
-    if options.recipe is None:
-        raise cli.UsageError(
-            "--recipe: missing; allowed: a recipe file, or one of "
-            f"{', '.join(recipes.names())}"
-        )
-    changes = list(options.set)
+    changes = []
     if options.steps is not None:
         changes.append(f"train.steps={options.steps}")
     if options.deterministic:
         changes.append("train.deterministic=true")
-    return recipes.load(options.recipe, changes)
+    return recipe_flags.load(options, changes)
 
 
 def _dry_run(recipe):
