@@ -4,13 +4,14 @@ import contextlib
 import resource
 import sys
 import threading
-import time
 import warnings
 
 import numpy as np
 
 from keras_ganmix.callbacks.progress import duration
+from keras_ganmix.checks import check_data
 from keras_ganmix.state import state_bytes
+from keras_ganmix.stepping import Steps
 from keras_ganmix.utils.files import free_bytes
 
 _SECONDS = 4.0
@@ -31,22 +32,27 @@ def measure(gan, dataset):
         `discriminator`, their passes per step in batches of one discriminator
         update; `memory`, the peak of this process in bytes.
     """
+    check_data(gan, dataset)
+    gan.train_function = None  # passes are counted where it is traced
     passes = {}
     with _counting(gan, passes):
-        first = _time(gan, dataset, 1)
-    once = max(_time(gan, dataset, 1), 1e-3)
-    steps = int(np.clip(_SECONDS / once, 1, _MOST_STEPS))
-    step = _time(gan, dataset, steps) / steps
+        steps = Steps(gan, dataset)
+        first = steps.time(1)
+    once = max(steps.time(1), 1e-3)
+    step = steps.time(int(np.clip(_SECONDS / once, 1, _MOST_STEPS)))
+    return {
+        "first_step": first,
+        "step": step,
+        "memory": peak_memory(),
+        **passes,
+    }
+
+
+def peak_memory():
+    """The most memory that this process has had so far, in bytes."""
     # Kilobytes on Linux, bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {"first_step": first, "step": step, "memory": memory, **passes}
-
-
-def _time(gan, dataset, steps):
-    start = time.monotonic()
-    gan.fit(dataset, epochs=1, steps_per_epoch=steps, verbose=0)
-    return time.monotonic() - start
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 @contextlib.contextmanager

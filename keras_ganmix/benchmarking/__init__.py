@@ -1,0 +1,1 @@
+"""What a training step of a recipe is made of, in time and memory."""
