@@ -15,6 +15,7 @@ from keras_ganmix.callbacks import (
     Checkpoint,
     MetricsLog,
     NotFiniteError,
+    Profile,
     Progress,
     Saturation,
     StopOnSignal,
@@ -50,6 +51,7 @@ class Run:
 
     Attributes:
         first: the step from which it goes on.
+        profile: `(first, last)` of the steps to profile, or `None`.
 
     Raises:
         ValueError: if the checkpoint or the data do not fit.
@@ -59,6 +61,7 @@ class Run:
         self.recipe, self.source, self.gan = recipe, source, gan
         self.folder = folder
         self.first = self.began = 0
+        self.profile = None
         self.signal = StopOnSignal()
         self._checkpoint = Checkpoint(
             folder.checkpoints,
@@ -162,6 +165,7 @@ class Run:
         recipe, folder, log = self.recipe, self.folder, self._log
         callbacks = [
             _StillThere(folder),
+            *self._profiles(),
             *building.build_schedule(recipe),
             log,
             self._saturation,
@@ -173,6 +177,11 @@ class Run:
         for writing in (log, *self._scores):
             writing.writer = writer
         return [*callbacks, *self._scores, self.signal, self._checkpoint]
+
+    def _profiles(self):
+        if self.profile is None:
+            return []
+        return [Profile(self.folder.tensorboard, *self.profile)]
 
     def _go_on(self):
         """Restores the newest checkpoint, and what went wrong after it."""

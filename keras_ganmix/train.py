@@ -7,7 +7,7 @@ from absl import flags
 from keras_ganmix import recipes, run_folder
 from keras_ganmix.recipes import flags as recipe_flags
 from keras_ganmix.recipes.source import open_source
-from keras_ganmix.utils import cli
+from keras_ganmix.utils import cli, profiles
 
 SUMMARY = """
 Train a GAN as a recipe says.
@@ -31,6 +31,7 @@ WORDS = {
     "resume": "auto|never|must",
     "init_from": "RUN",
     "steps": "N",
+    "profile": "FIRST,LAST",
 }
 
 
@@ -81,6 +82,13 @@ def _flags():
         "fine-tuning.",
         flag_values=options,
     )
+    flags.DEFINE_string(
+        "profile",
+        None,
+        "Write a TensorBoard profile of the steps FIRST to LAST, for example "
+        "50,60 (docs/performance.md).",
+        flag_values=options,
+    )
     flags.DEFINE_bool(
         "dry_run",
         False,
@@ -112,7 +120,10 @@ def main(argv=None):
             print(_list_of_recipes())
             return cli.DONE
         recipe = _load_recipe(options)
-        return _dry_run(recipe) if options.dry_run else _train(recipe, options)
+        profile = _profile(options, recipe)
+        if options.dry_run:
+            return _dry_run(recipe)
+        return _train(recipe, options, profile)
     except (recipes.RecipeError, cli.UsageError) as error:
         cli.complain(error)
         return cli.BAD_INPUT
@@ -135,6 +146,16 @@ def _load_recipe(options):
     return recipe_flags.load(options, changes)
 
 
+def _profile(options, recipe):
+    """The steps to profile, `None` for none."""
+    if options.profile is None:
+        return None
+    with cli.bad_input("profile"):
+        steps = profiles.parse_range(options.profile)
+        profiles.check_within(*steps, 0, recipe.train.steps)
+    return steps
+
+
 def _dry_run(recipe):
     # A recipe with comments: what is printed can be kept as a file.
     print(recipes.dump(recipe), end="", flush=True)
@@ -155,7 +176,7 @@ def _dry_run(recipe):
     return cli.DONE
 
 
-def _train(recipe, options):
+def _train(recipe, options, profile=None):
     """The story of a run."""
     say = _silence if options.quiet else _say
     folder, resumes = run_folder.choose(
@@ -186,6 +207,10 @@ def _train(recipe, options):
         say(f"run: {folder.path} is done already, at step {run.step}{why}")
         return cli.DONE
 
+    if profile is not None:
+        with cli.bad_input("profile"):
+            profiles.check_within(*profile, run.first, recipe.train.steps)
+        run.profile = profile
     with cli.bad_input("run_dir"), cli.plain_warnings():
         costs.check_room(recipe, gan, folder.path)
         folder.make(recipe)

@@ -5,6 +5,7 @@ from keras_ganmix.callbacks.checkpoint import Checkpoint
 from keras_ganmix.callbacks.evaluate import Evaluate
 from keras_ganmix.callbacks.interrupt import StopOnSignal
 from keras_ganmix.callbacks.logs import MetricsLog
+from keras_ganmix.callbacks.profile import Profile
 from keras_ganmix.callbacks.progress import Progress
 from keras_ganmix.callbacks.samples import Samples
 from keras_ganmix.callbacks.saturation import Saturation
@@ -17,6 +18,7 @@ __all__ = [
     "LinearDecay",
     "MetricsLog",
     "NotFiniteError",
+    "Profile",
     "Progress",
     "Samples",
     "Saturation",
