@@ -47,16 +47,22 @@ def set_up(recipe):
 def build_strategy(recipe):
     """Returns the `tf.distribute.Strategy` of a recipe.
 
+    That of several workers must be made before TensorFlow looks for devices,
+    and waits until all are there.
+
     Raises:
         ValueError: if the replicas cannot share the batch evenly.
     """
     if recipe.strategy == "none":
         return tf.distribute.get_strategy()
-    # The default way to sum over replicas wants GPUs.
-    ops = None
-    if not tf.config.list_physical_devices("GPU"):
-        ops = tf.distribute.ReductionToOneDevice()
-    strategy = tf.distribute.MirroredStrategy(cross_device_ops=ops)
+    if recipe.strategy == "multi_worker":
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
+        # The default way to sum over replicas wants GPUs.
+        ops = None
+        if not tf.config.list_physical_devices("GPU"):
+            ops = tf.distribute.ReductionToOneDevice()
+        strategy = tf.distribute.MirroredStrategy(cross_device_ops=ops)
     replicas = strategy.num_replicas_in_sync
     if recipe.data.batch_size % replicas:
         raise ValueError(
@@ -138,20 +144,23 @@ def set_learning_rates(recipe, gan):
         optimizer.learning_rate = section.learning_rate
 
 
-def build_gan(recipe, source):
+def build_gan(recipe, source, strategy=None):
     """Returns the compiled `GAN` of a recipe.
 
     Args:
         recipe: the `Recipe`.
         source: the `data.Source`, which knows the shape of an image and the
             number of classes.
+        strategy: the `tf.distribute.Strategy` to train under; by default one
+            device, whatever the recipe says.
 
     Raises:
         ValueError: if models, regularizers, loss and data do not fit.
     """
     conditional = recipe.generator.conditional
     num_classes = require_labels(source) if conditional else None
-    with build_strategy(recipe).scope(), dtype_policy(recipe.train.dtype):
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope(), dtype_policy(recipe.train.dtype):
         generator, discriminator = build_networks(
             recipe, source.image_shape, num_classes
         )

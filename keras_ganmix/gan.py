@@ -60,7 +60,7 @@ class GAN(AdversarialModel):
             self._generator_step(*batch, self.draws("generator"))
         self._update_average()
         self.step.assign_add(1)
-        return {name: term.result() for name, term in self._terms.items()}
+        return self._results(self._terms)
 
     def _discriminator_step(self, images, labels, prepared, draws):
         latents = self.draw_latents(images, draws)
@@ -291,4 +291,4 @@ class GAN(AdversarialModel):
         }
         for name, value in results.items():
             terms[name].update_state(value)
-        return {name: terms[name].result() for name in results}
+        return self._results(results)

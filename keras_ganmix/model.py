@@ -20,6 +20,7 @@ from keras_ganmix.ops.pixels import to_uint8
 from keras_ganmix.regularizers.base import Regularizer
 from keras_ganmix.sampling import sample
 from keras_ganmix.utils.models import copy_of_model
+from keras_ganmix.workers import Workers
 
 
 class AdversarialModel(keras.Model):
@@ -247,10 +248,22 @@ class AdversarialModel(keras.Model):
 
         return sample
 
+    @functools.cached_property
+    def workers(self):
+        """The `Workers` that train it together; mostly this process alone."""
+        return Workers(self.distribute_strategy)
+
+    # Two things that Keras 3.15 cannot do under several workers.
+
     def _maybe_symbolic_build(self, *args, **kwargs):
-        # All is built in `__init__`. Keras would spend a batch of the data on
-        # it, and cannot do it under several workers.
+        # All is built in `__init__`; Keras would spend a batch of the data.
         pass
+
+    def _results(self, names):
+        results = {name: self._terms[name].result() for name in names}
+        if self.workers.count > 1:  # Keras averages them over their first axis
+            results = {k: tf.reshape(v, (1,)) for k, v in results.items()}
+        return results
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -43,7 +43,6 @@ def panels(recipe, source, run=None):
     Raises:
         ValueError: if the recipe, its data and the run do not fit.
     """
-    recipe = recipe.model_copy(update={"strategy": "none"})
     gan = building.build_gan(recipe, source)
     step = None if run is None else restore(gan, run)
     scene = Scene(gan, building.build_dataset(recipe, source, gan), step)

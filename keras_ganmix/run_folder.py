@@ -136,6 +136,22 @@ class RunFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
+class GuestFolder(RunFolder):
+    """The same for a worker that is not the chief: it writes nothing."""
+
+    def make(self, recipe):
+        pass
+
+    def leave(self):
+        pass
+
+    def check_there(self):
+        pass
+
+    def unmake(self):
+        pass
+
+
 def choose(recipe, run_dir=None, resume="auto", allow_change=False):
     """Decides where a run lives and whether it goes on from a checkpoint.
 

@@ -1,5 +1,6 @@
 """One run of a recipe: training with its callbacks, and the summary."""
 
+import functools
 import json
 import platform
 import time
@@ -15,12 +16,12 @@ from keras_ganmix.callbacks import (
     Checkpoint,
     MetricsLog,
     NotFiniteError,
-    Profile,
     Progress,
     Saturation,
     StopOnSignal,
 )
 from keras_ganmix.checks import check_data
+from keras_ganmix.cluster import PeerError
 from keras_ganmix.state import CheckpointError
 from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.files import write_json
@@ -29,6 +30,7 @@ from keras_ganmix.utils.files import write_json
 FAILURES = (
     NotFiniteError,
     CheckpointError,
+    PeerError,
     tf.errors.ResourceExhaustedError,
     OSError,
 )
@@ -51,7 +53,6 @@ class Run:
 
     Attributes:
         first: the step from which it goes on.
-        profile: `(first, last)` of the steps to profile, or `None`.
 
     Raises:
         ValueError: if the checkpoint or the data do not fit.
@@ -60,8 +61,8 @@ class Run:
     def __init__(self, recipe, source, gan, folder, resumes=False):
         self.recipe, self.source, self.gan = recipe, source, gan
         self.folder = folder
+        self._workers = gan.workers
         self.first = self.began = 0
-        self.profile = None
         self.signal = StopOnSignal()
         self._checkpoint = Checkpoint(
             folder.checkpoints,
@@ -69,7 +70,7 @@ class Run:
             recipe.checkpoint.keep,
             resume=False,
         )
-        self._data_note = _note(source)
+        self._data_note = self._same(_note(source))
         if resumes:
             self._go_on()
             self.began = self.first
@@ -113,9 +114,12 @@ class Run:
             ValueError: at the first step, if the parts do not fit.
         """
         begin = time.monotonic()
-        write_json(self.folder.data, self._data_note)
         self._count_retries()
-        writer = tf.summary.create_file_writer(str(self.folder.tensorboard))
+        writer = None
+        if self._workers.is_chief:
+            write_json(self.folder.data, self._data_note)
+            place = str(self.folder.tensorboard)
+            writer = tf.summary.create_file_writer(place)
         callbacks = self._callbacks(file, writer)
         try:
             while True:
@@ -132,6 +136,9 @@ class Run:
     @property
     def is_told(self):
         """Whether a process that ended the run has also told so."""
+        return self._workers.from_chief(self._has_told)
+
+    def _has_told(self):
         try:
             summary = json.loads(self.folder.summary.read_text())
         except OSError:
@@ -140,10 +147,12 @@ class Run:
 
     def close(self):
         """What is left to do of a run that was killed after its last save."""
+        if not self._workers.is_chief:
+            return
         for samples in building.build_samples(
             self.recipe, self.source, self.folder
         ):
-            samples.on_train_end()
+            samples.animate()
 
     def _fit(self, callbacks):
         try:
@@ -165,7 +174,6 @@ class Run:
         recipe, folder, log = self.recipe, self.folder, self._log
         callbacks = [
             _StillThere(folder),
-            *self._profiles(),
             *building.build_schedule(recipe),
             log,
             self._saturation,
@@ -178,11 +186,6 @@ class Run:
             writing.writer = writer
         return [*callbacks, *self._scores, self.signal, self._checkpoint]
 
-    def _profiles(self):
-        if self.profile is None:
-            return []
-        return [Profile(self.folder.tensorboard, *self.profile)]
-
     def _go_on(self):
         """Restores the newest checkpoint, and what went wrong after it."""
         self.first = self._checkpoint.restore(self.gan)
@@ -192,9 +195,13 @@ class Run:
     def _count_retries(self):
         # Not as it was saved: a run that is killed between going back and its
         # next checkpoint goes on as one that was not.
-        lines = jsonl.read(self.folder.faults)
+        lines = self._faults()
         retries = sum(line["back_to"] <= self.first for line in lines)
         self.gan.retry.assign(retries)
+
+    def _faults(self):
+        read = functools.partial(jsonl.read, self.folder.faults)
+        return self._workers.from_chief(read)
 
     def _go_back(self, error):
         """Goes back to the newest checkpoint to go on with other numbers.
@@ -203,7 +210,7 @@ class Run:
             NotFiniteError: if that was done too often.
         """
         self._go_on()
-        lines = jsonl.read(self.folder.faults)
+        lines = self._faults()
         tries = 1 + sum(line["back_to"] == self.first for line in lines)
         most = self.recipe.guards.retries
         if tries > most:
@@ -220,7 +227,8 @@ class Run:
             "back_to": self.first,
             "retry": int(self.gan.retry.numpy()) + 1,
         }
-        jsonl.append(self.folder.faults, line)
+        if self._workers.is_chief:
+            jsonl.append(self.folder.faults, line)
         self.gan.retry.assign_add(1)
         logging.warning(
             "%s Going back to step %d to go on with other random numbers "
@@ -230,6 +238,20 @@ class Run:
             tries,
             most,
         )
+
+    def _same(self, note):
+        """What is known of the data, if it is what the chief knows.
+
+        Raises:
+            ValueError: if workers were given other data.
+        """
+        chiefs = self._workers.from_chief(lambda: note)
+        if chiefs != note:
+            raise ValueError(
+                "data.source: this worker has other data than the chief: "
+                f"{note}, not {chiefs}"
+            )
+        return note
 
     def _compare_data(self):
         if not self.folder.data.exists():
@@ -257,6 +279,8 @@ class Run:
             status: `"done"`, `"interrupted"` or `"failed"`.
             error: why it failed.
         """
+        if not self._workers.is_chief:
+            return
         gan = self.gan
         made = self.step - self.began
         write_json(

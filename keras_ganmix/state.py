@@ -111,6 +111,9 @@ class RunState:
     each carries a list of its parts and shapes, and refuses a GAN that has
     others.
 
+    Where several workers train, all must call the methods; the chief writes
+    the files and all read them.
+
     Args:
         gan: compiled `GAN`.
         directory: folder of the checkpoints.
@@ -120,6 +123,7 @@ class RunState:
     def __init__(self, gan, directory, keep=2):
         self.gan = gan
         self.directory = Path(directory)
+        self._workers = gan.workers
         parts = variables_of(gan)
         self._layout = {
             name: [list(v.shape) for v in variables]
@@ -134,7 +138,7 @@ class RunState:
             }
         self._copies = [copy for part in copies.values() for copy in part]
         self._checkpoint = tf.train.Checkpoint(note=self._note, state=copies)
-        self._manager = self._manage(keep)
+        self._manager = self._manage(keep) if gan.workers.is_chief else None
         self._copy = tf.function(self._copy_state, autograph=False)
         self._pending = None
 
@@ -162,11 +166,9 @@ class RunState:
             SaveError: if there is not enough room, or this save or the one
                 before could not be written.
         """
-        self.wait()
-        check_terms(self.gan)
         step = int(self.gan.step.numpy())
-        self.sweep()
-        self._check_room(step)
+        self._workers.from_chief(lambda: self._make_ready(step))
+        check_terms(self.gan)
         finite = self._copy().numpy()
         if not finite.all():
             bad = [
@@ -181,7 +183,8 @@ class RunState:
             "extras": extras or {},
         }
         self._note.assign(json.dumps(note))
-        self._pending = _writer.submit(self.gan, self._write, step)
+        if self._workers.is_chief:
+            self._pending = _writer.submit(self.gan, self._write, step)
         if wait:
             self.wait()
         return str(self.directory / f"ckpt-{step}")
@@ -192,9 +195,17 @@ class RunState:
         Raises:
             SaveError: if it could not be.
         """
+        self._workers.from_chief(self._wait)
+
+    def _wait(self):
         pending, self._pending = self._pending, None
         if pending is not None:
             _writer.wait(self.gan, pending)
+
+    def _make_ready(self, step):
+        self._wait()
+        self.sweep()
+        self._check_room(step)
 
     def _copy_state(self):
         """Copies all variables; returns which of them are finite."""
@@ -278,12 +289,25 @@ class RunState:
             CheckpointError: if it belongs to another GAN or another version
                 of the package, or none can be read.
         """
-        self.wait()
+        path, extras = self._workers.from_chief(lambda: self._read_one(path))
+        if path is None:
+            return None
+        if not self._workers.is_chief:
+            self._read(path)
+        # Several workers do this together: TensorFlow adds up some variables.
+        for variable, copy in zip(self._variables, self._copies, strict=True):
+            variable.assign(copy)
+        self.gan.faults.forget()
+        return extras
+
+    def _read_one(self, path):
+        """Path and extras of the newest that can be read, or `None`s."""
+        self._wait()
         candidates = [path] if path else existing(self.directory)
         while candidates:
             path = candidates.pop()
             try:
-                return self._restore(path)
+                return path, self._read(path)
             except UnreadableError as error:
                 if not candidates:
                     raise
@@ -292,18 +316,16 @@ class RunState:
                     error,
                     candidates[-1],
                 )
-        return None
+        return None, None
 
-    def _restore(self, path):
+    def _read(self, path):
+        """Reads a checkpoint into the copies; returns its extras."""
         note = read_note(path)
         self._compare(path, note["layout"])
         try:
             self._checkpoint.restore(path).assert_consumed()
         except tf.errors.OpError as error:
             raise _unreadable(path, error) from error
-        for variable, copy in zip(self._variables, self._copies, strict=True):
-            variable.assign(copy)
-        self.gan.faults.forget()
         return note["extras"]
 
     def _compare(self, path, layout):

@@ -4,7 +4,8 @@ import sys
 
 from absl import flags
 
-from keras_ganmix import recipes, run_folder
+from keras_ganmix import cluster, recipes, run_folder
+from keras_ganmix.cluster import PeerError
 from keras_ganmix.recipes import flags as recipe_flags
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.utils import cli, profiles
@@ -31,6 +32,8 @@ WORDS = {
     "resume": "auto|never|must",
     "init_from": "RUN",
     "steps": "N",
+    "strategy": "none|mirrored|multi_worker",
+    "peer_timeout": "SECONDS",
     "profile": "FIRST,LAST",
 }
 
@@ -44,6 +47,21 @@ def _flags():
         "Short for --set train.steps=N: the number of generator updates, "
         "those of a resumed run's past included.",
         lower_bound=1,
+        flag_values=options,
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        None,
+        ["none", "mirrored", "multi_worker"],
+        "Short for --set strategy=: one device, all devices of this machine, "
+        "or those of all machines in TF_CONFIG (docs/distributed.md).",
+        flag_values=options,
+    )
+    flags.DEFINE_float(
+        "peer_timeout",
+        300.0,
+        "Seconds that multi_worker waits for the other machines at its start.",
+        lower_bound=1.0,
         flag_values=options,
     )
     flags.DEFINE_string(
@@ -127,6 +145,9 @@ def main(argv=None):
     except (recipes.RecipeError, cli.UsageError) as error:
         cli.complain(error)
         return cli.BAD_INPUT
+    except PeerError as error:
+        cli.complain(cli.one_line(error))
+        return cli.FAILED_RUN
     except KeyboardInterrupt:
         return cli.INTERRUPTED
 
@@ -143,6 +164,8 @@ def _load_recipe(options):
         changes.append(f"train.steps={options.steps}")
     if options.deterministic:
         changes.append("train.deterministic=true")
+    if options.strategy is not None:
+        changes.append(f"strategy={options.strategy}")
     return recipe_flags.load(options, changes)
 
 
@@ -178,10 +201,15 @@ def _dry_run(recipe):
 
 def _train(recipe, options, profile=None):
     """The story of a run."""
-    say = _silence if options.quiet else _say
+    team = _team(recipe)
+    is_guest = team is not None and not team.is_chief
+    quiet = options.quiet or is_guest
+    say = _silence if quiet else _say
     folder, resumes = run_folder.choose(
         recipe, options.run_dir, options.resume, options.allow_recipe_change
     )
+    if is_guest:
+        folder = run_folder.GuestFolder(folder.path)
     origin = None
     if options.init_from and not resumes:
         origin = run_folder.existing(options.init_from, "init_from")
@@ -193,11 +221,20 @@ def _train(recipe, options, profile=None):
     with cli.without_startup_noise():
         from keras_ganmix import building, costs
         from keras_ganmix.running import FAILURES, Run
-
+        from keras_ganmix.workers import hush, peers_named
+    if is_guest:
+        hush()
+    if team is not None:
+        say(f"workers: waiting for {len(team.names) - 1} more")
+        mine = cluster.passport(recipe.to_dict(), resumes)
+        with cli.bad_input():
+            cluster.meet(team, mine, options.peer_timeout)
+    with peers_named(team), cli.bad_input(), cli.without_startup_noise():
+        strategy = building.build_strategy(recipe)
         building.start_devices()
-    with cli.bad_input(), cli.plain_warnings():
+    with peers_named(team), cli.bad_input(), cli.plain_warnings():
         building.set_up(recipe)
-        gan = building.build_gan(recipe, source)
+        gan = building.build_gan(recipe, source, strategy)
         if origin is not None:
             with cli.bad_input("init_from"):
                 building.start_from(gan, origin)
@@ -212,10 +249,12 @@ def _train(recipe, options, profile=None):
             profiles.check_within(*profile, run.first, recipe.train.steps)
         run.profile = profile
     with cli.bad_input("run_dir"), cli.plain_warnings():
-        costs.check_room(recipe, gan, folder.path)
+        if not is_guest:
+            costs.check_room(recipe, gan, folder.path)
         folder.make(recipe)
     try:
-        return _train_in_folder(run, None if options.quiet else sys.stdout)
+        with peers_named(team):
+            return _train_in_folder(run, None if quiet else sys.stdout)
     except FAILURES as error:
         with cli.complaining(OSError):
             folder.check_there()
@@ -230,6 +269,14 @@ def _train(recipe, options, profile=None):
         raise cli.UsageError(cli.one_line(error)) from error
     finally:
         folder.leave()
+
+
+def _team(recipe):
+    """The workers that train together; `None` for a process alone."""
+    if recipe.strategy != "multi_worker":
+        return None
+    with cli.bad_input():
+        return cluster.from_environment()
 
 
 def _train_in_folder(run, progress):

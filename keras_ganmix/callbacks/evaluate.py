@@ -132,7 +132,8 @@ class Evaluate(StepCallback):
         if self.path is None:
             return
         step = int(gan.step.numpy())
-        self._lines = [x for x in jsonl.read(self.path) if x["step"] <= step]
+        lines = gan.workers.from_chief(lambda: jsonl.read(self.path))
+        self._lines = [x for x in lines if x["step"] <= step]
         if self._lines:
             self._check_protocol(gan)
         self.ended, _ = self._verdict()
@@ -152,7 +153,7 @@ class Evaluate(StepCallback):
     def on_train_begin(self, logs=None):
         self.look_back(self.model)
         self.ended = None
-        if self.path is not None:
+        if self.path is not None and self.model.workers.is_chief:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             jsonl.forget_after(self.path, int(self.model.step.numpy()))
         self._begin = time.monotonic()
@@ -163,18 +164,24 @@ class Evaluate(StepCallback):
             self._best_state.wait()
 
     def on_step(self, step, logs):
+        # Other workers wait meanwhile, and judge by the same numbers.
+        scores = self.model.workers.from_chief(self._measure)
+        if scores is not None:
+            self._record(step, scores)
+            self._judge(step)
+
+    def _measure(self):
         begin = time.monotonic()
         if self._is_too_dear(begin - self._begin):
             self.skipped += 1
-            return
+            return None
         scores = self.score()
         is_first = self._latest is None
         self._latest = time.monotonic() - begin
         self.seconds += self._latest
         if is_first and self.path is not None:
             self._write_protocol()
-        self._record(step, scores)
-        self._judge(step)
+        return scores
 
     def _is_too_dear(self, elapsed):
         if self.max_share is None or self._latest is None:
@@ -213,7 +220,7 @@ class Evaluate(StepCallback):
 
     def _record(self, step, scores):
         self._lines.append({"step": step, **scores})
-        if self.path is not None:
+        if self.path is not None and self.model.workers.is_chief:
             jsonl.append(self.path, self._lines[-1])
         if self.writer is not None:
             with self.writer.as_default(step):

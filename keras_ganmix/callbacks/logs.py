@@ -41,18 +41,21 @@ class MetricsLog(StepCallback):
         self._listeners.append(function)
 
     def on_train_begin(self, logs=None):
-        if self.path is not None:
+        if self.path is not None and self.model.workers.is_chief:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             jsonl.forget_after(self.path, int(self.model.step.numpy()))
 
     def on_step(self, step, logs):
         if self.check_finite:
             check_terms(self.model)
+        workers = self.model.workers
         values = self.model.get_metrics_result()
         values = {name: float(value) for name, value in values.items()}
+        # What is decided by them shall be the same for all.
+        values = workers.from_chief(lambda: values)
         if self.every != "epoch":  # at the end of an epoch Keras does it
             self.model.reset_metrics()
-        if self.path is not None:
+        if self.path is not None and workers.is_chief:
             jsonl.append(self.path, {"step": step, **values})
         if self.writer is not None:
             with self.writer.as_default(step):

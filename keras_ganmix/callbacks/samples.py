@@ -46,6 +46,8 @@ class Samples(StepCallback):
         self.writer = writer
 
     def on_train_begin(self, logs=None):
+        if not self.model.workers.is_chief:
+            return
         step = int(self.model.step.numpy())
         for later in self._pictures():  # of a run that was continued earlier
             if int(later.stem.removeprefix("step-")) > step:
@@ -54,6 +56,8 @@ class Samples(StepCallback):
             self.on_step(0, logs)
 
     def on_step(self, step, logs):
+        if not self.model.workers.is_chief:
+            return
         picture = self.picture(step)
         write_png(self.directory / f"step-{step:07d}.png", picture)
         if self.writer is not None:
@@ -63,6 +67,11 @@ class Samples(StepCallback):
                 tf.summary.image("samples", picture[None])
 
     def on_train_end(self, logs=None):
+        if self.model.workers.is_chief:
+            self.animate()
+
+    def animate(self):
+        """Writes the animation of all pictures."""
         pictures = self._pictures()
         if self.gif is not None and pictures:
             write_gif(self.gif, pictures)

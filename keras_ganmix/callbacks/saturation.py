@@ -49,7 +49,8 @@ class Saturation(keras.callbacks.Callback):
         """Takes up the log of a run that will be continued."""
         self._balanced = _balanced(gan.adversarial_loss)
         step = int(gan.step.numpy())
-        lines = [x for x in jsonl.read(self._path) if x["step"] <= step]
+        lines = gan.workers.from_chief(lambda: jsonl.read(self._path))
+        lines = [x for x in lines if x["step"] <= step]
         self._losses = [_loss(line) for line in lines]
         self.ended = self._verdict()
 

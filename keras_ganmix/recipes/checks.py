@@ -130,10 +130,11 @@ def _mixing(path, item, loss):
 
 def _training(recipe):
     train, schedule = recipe.train, recipe.optimizer.schedule
-    if train.jit_compile is True and recipe.strategy == "mirrored":
+    if train.jit_compile is True and recipe.strategy != "none":
         yield (
             "train.jit_compile",
-            "true does not work with strategy mirrored; allowed: auto, false",
+            f"true does not work with strategy {recipe.strategy}; allowed: "
+            "auto, false",
         )
     if train.jit_compile is True and train.deterministic:
         yield (

@@ -166,7 +166,7 @@ class Recipe(Section):
     checkpoint: Checkpoint = Checkpoint()
     guards: Guards = Guards()
     evaluate: Evaluate | None = None
-    strategy: Literal["none", "mirrored"] = "none"
+    strategy: Literal["none", "mirrored", "multi_worker"] = "none"
 
     @model_validator(mode="after")
     def _check_combinations(self):

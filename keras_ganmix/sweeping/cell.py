@@ -94,7 +94,7 @@ def _measure(recipe, source, run):
     keras.backend.clear_session()
     building.start_devices()
     building.set_up(recipe)
-    gan = building.build_gan(recipe, source)
+    gan = building.build_gan(recipe, source, building.build_strategy(recipe))
     building.build_scores(recipe, source, run)
     dataset = building.build_dataset(recipe, source, gan)
     begin = time.monotonic()

@@ -1,0 +1,125 @@
+"""Two workers train as one process, and end together."""
+
+import json
+import re
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ganmix import train
+from tests.distributed.pairs import ARGUMENTS, run_pair
+
+pytestmark = pytest.mark.slow
+
+EVERYTHING = r"generator|discriminator|.*_optimizer|counters|metrics"
+
+
+def state(folder, step, parts="generator|discriminator"):
+    """The tensors of a checkpoint that belong to these parts."""
+    reader = tf.train.load_checkpoint(f"{folder}/checkpoints/ckpt-{step}")
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if re.match(f"state/({parts})/", name)
+    }
+
+
+def assert_close(one, two, tolerance):
+    assert one.keys() == two.keys() and len(one) > 8
+    for name, value in one.items():
+        np.testing.assert_allclose(
+            value, two[name], rtol=0, atol=tolerance, err_msg=name
+        )
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def train_alone(folder, *arguments):
+    common = [*ARGUMENTS, "--set=samples=null", f"--run_dir={folder}"]
+    assert train.main(["train", *common, *arguments]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The folder of twenty steps in one process."""
+    return train_alone(tmp_path_factory.mktemp("alone") / "run", "--steps=20")
+
+
+def test_two_devices_train_as_one(alone, tmp_path):
+    train_alone(tmp_path / "run", "--steps=20", "--strategy=mirrored")
+    assert_close(state(alone, 20), state(tmp_path / "run", 20), 1e-5)
+
+
+def test_two_workers_train_as_one(alone, tmp_path, capsys):
+    """One story, because each pair of processes takes ten seconds."""
+    whole = tmp_path / "whole"
+    check_one_run(alone, whole, tmp_path)
+    run = tmp_path / "run"
+    check_signal(run, tmp_path)
+    check_resume_and_loss(run, whole, tmp_path)
+    # One process goes on from the checkpoints of two.
+    capsys.readouterr()
+    train_alone(run, "--steps=40", "--resume=must")
+    assert "steps 26 to 40" in capsys.readouterr().out
+    steps = [line["step"] for line in lines(run / "metrics.jsonl")]
+    assert steps == [*range(5, 45, 5)]
+
+
+def check_one_run(alone, whole, place):
+    # The second worker has, as it were, another disk: it writes nothing.
+    elsewhere = place / "elsewhere"
+    chief, other = run_pair(
+        place,
+        ["--steps=20", "--set=samples={every: 10, count: 4}"],
+        own=[[f"--run_dir={whole}"], [f"--run_dir={elsewhere}"]],
+    )
+    assert (chief.code, other.code) == (0, 0), chief.errors + other.errors
+    assert_close(state(alone, 20), state(whole, 20), 1e-5)
+    for one, two in zip(
+        lines(alone / "metrics.jsonl"),
+        lines(whole / "metrics.jsonl"),
+        strict=True,
+    ):
+        assert one == pytest.approx(two, rel=1e-4, abs=1e-6)
+    names = {path.name for path in whole.iterdir()}
+    assert {"recipe.yaml", "summary.json", "scores.jsonl", "samples"} <= names
+    assert not elsewhere.exists()
+    assert "step 20/20" in chief.output
+    assert chief.errors == other.output == other.errors == ""
+
+
+def check_signal(run, place):
+    """A signal to one worker ends all, at the same step."""
+    chief, other = run_pair(
+        place,
+        ["--steps=20", "--set=samples=null", f"--run_dir={run}"],
+        sends=[None, (signal.SIGTERM, 3)],
+    )
+    assert (chief.code, other.code) == (143, 143), chief.errors + other.errors
+    assert "saved at step 10" in chief.output
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("interrupted", 10)
+
+
+def check_resume_and_loss(run, whole, place):
+    """The run goes on exactly; then a worker is lost."""
+    chief, other = run_pair(
+        place,
+        ["--steps=2000", "--set=samples=null", f"--run_dir={run}"],
+        sends=[None, (signal.SIGKILL, 30)],
+    )
+    assert (chief.code, other.code) == (3, -signal.SIGKILL), chief.errors
+    assert_close(state(whole, 20, EVERYTHING), state(run, 20, EVERYTHING), 0)
+    for name in ("metrics.jsonl", "scores.jsonl"):
+        ours = [line for line in lines(run / name) if line["step"] <= 20]
+        assert ours == lines(whole / name)
+    assert len(chief.errors.splitlines()) == 1, chief.errors
+    assert "lost worker 1 (127.0.0.1:" in chief.errors
+    assert chief.ended - other.ended < 60
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "failed" and "lost worker" in summary["error"]
