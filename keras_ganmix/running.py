@@ -16,6 +16,7 @@ from keras_ganmix.callbacks import (
     Checkpoint,
     MetricsLog,
     NotFiniteError,
+    Profile,
     Progress,
     Saturation,
     StopOnSignal,
@@ -53,6 +54,7 @@ class Run:
 
     Attributes:
         first: the step from which it goes on.
+        profile: `(first, last)` of the steps to profile, or `None`.
 
     Raises:
         ValueError: if the checkpoint or the data do not fit.
@@ -63,6 +65,7 @@ class Run:
         self.folder = folder
         self._workers = gan.workers
         self.first = self.began = 0
+        self.profile = None
         self.signal = StopOnSignal()
         self._checkpoint = Checkpoint(
             folder.checkpoints,
@@ -174,6 +177,7 @@ class Run:
         recipe, folder, log = self.recipe, self.folder, self._log
         callbacks = [
             _StillThere(folder),
+            *self._profiles(),
             *building.build_schedule(recipe),
             log,
             self._saturation,
@@ -185,6 +189,11 @@ class Run:
         for writing in (log, *self._scores):
             writing.writer = writer
         return [*callbacks, *self._scores, self.signal, self._checkpoint]
+
+    def _profiles(self):
+        if self.profile is None or not self._workers.is_chief:
+            return []
+        return [Profile(self.folder.tensorboard, *self.profile)]
 
     def _go_on(self):
         """Restores the newest checkpoint, and what went wrong after it."""

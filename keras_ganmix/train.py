@@ -32,9 +32,9 @@ WORDS = {
     "resume": "auto|never|must",
     "init_from": "RUN",
     "steps": "N",
+    "profile": "FIRST,LAST",
     "strategy": "none|mirrored|multi_worker",
     "peer_timeout": "SECONDS",
-    "profile": "FIRST,LAST",
 }
 
 
