@@ -181,6 +181,7 @@ def build_gan(recipe, source, strategy=None):
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
             jit_compile=recipe.train.jit_compile,
+            steps_per_execution=recipe.train.steps_per_execution,
         )
     return gan
 

@@ -77,6 +77,7 @@ class Run:
         if resumes:
             self._go_on()
             self.began = self.first
+            self._check_executions()
             self._compare_data()
         check_data(gan, building.build_dataset(recipe, source, gan))
         self._log = MetricsLog(folder.metrics, recipe.train.log_every)
@@ -200,6 +201,15 @@ class Run:
         self.first = self._checkpoint.restore(self.gan)
         building.set_learning_rates(self.recipe, self.gan)
         self._count_retries()
+
+    def _check_executions(self):
+        together = self.recipe.train.steps_per_execution
+        if self.first % together:
+            raise ValueError(
+                f"train.steps_per_execution: the run goes on from step "
+                f"{self.first}, which is no multiple of {together}; go on "
+                "with 1"
+            )
 
     def _count_retries(self):
         # Not as it was saved: a run that is killed between going back and its

@@ -220,6 +220,19 @@ def test_weights_are_numbers_or_mappings():
         ),
         (["train.jit_compile=true", "strategy=mirrored"], "train.jit_compile"),
         (
+            ["train.jit_compile=true", "strategy=multi_worker"],
+            "train.jit_compile",
+        ),
+        (["train.steps_per_execution=7"], "train.log_every"),
+        (
+            ["train.steps_per_execution=2", "evaluate.every=3"],
+            "evaluate.every",
+        ),
+        (
+            ["train.steps_per_execution=2", "strategy=mirrored"],
+            "train.steps_per_execution",
+        ),
+        (
             ["optimizer.schedule={start: 9}", "train.steps=9"],
             "optimizer.schedule.start",
         ),

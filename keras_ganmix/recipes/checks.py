@@ -27,6 +27,7 @@ def problems(recipe):
         *_networks(recipe),
         *_regularizers(recipe),
         *_training(recipe),
+        *_executions(recipe),
         *_evaluation(recipe),
     ]
 
@@ -148,6 +149,34 @@ def _training(recipe):
             yield (
                 "optimizer.schedule.start",
                 f"got {schedule.start}; allowed: integer below the end ({end})",
+            )
+
+
+def _executions(recipe):
+    """What happens every n steps happens at the end of an execution."""
+    together = recipe.train.steps_per_execution
+    if together == 1:
+        return
+    if recipe.strategy != "none" or recipe.optimizer.schedule is not None:
+        yield (
+            "train.steps_per_execution",
+            f"got {together}; allowed with a strategy or a schedule of the "
+            "learning rate: 1",
+        )
+    counts = {
+        "train.steps": recipe.train.steps,
+        "train.log_every": recipe.train.log_every,
+        "checkpoint.every": recipe.checkpoint.every,
+    }
+    for name in ("samples", "evaluate"):
+        if getattr(recipe, name) is not None:
+            counts[f"{name}.every"] = getattr(recipe, name).every
+    for path, count in counts.items():
+        if count % together:
+            yield (
+                path,
+                f"got {count}; allowed: multiples of "
+                f"train.steps_per_execution ({together})",
             )
 
 

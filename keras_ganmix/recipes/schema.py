@@ -90,12 +90,17 @@ class Data(Section):
 
 
 class Train(Section):
-    """How long and on what terms. A step is one generator update."""
+    """How long and on what terms. A step is one generator update.
+
+    `steps_per_execution` steps are made at a time, which spares tiny networks
+    the way through Python; all that happens every n steps must fit to it.
+    """
 
     steps: PositiveInt = 10000
     discriminator_steps: Annotated[int, Field(ge=1, le=1000)] = 1
     seed: Seed = 0
     log_every: PositiveInt = 50
+    steps_per_execution: PositiveInt = 1
     jit_compile: AutoBool = "auto"
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     deterministic: bool = False

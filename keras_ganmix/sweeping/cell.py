@@ -120,7 +120,7 @@ def _median_step(gan, dataset):
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=note)],
         verbose=0,
     )
-    return float(np.median(np.diff(ends)))
+    return float(np.median(np.diff(ends))) / gan.steps_per_execution
 
 
 def stop_with_parent():
