@@ -54,10 +54,10 @@ class Ended:
 class Worker:
     """A process that trains."""
 
-    def __init__(self, folder, config, arguments, sends):
+    def __init__(self, folder, config, arguments, sends, script):
         folder.mkdir(exist_ok=True)
         number, step = sends or (0, -1)
-        script = str(Path(__file__).with_name("worker.py"))
+        script = str(Path(__file__).with_name(script))
         arguments = [*ARGUMENTS, "--strategy=multi_worker", *arguments]
         self.ended = None
         self.process = subprocess.Popen(
@@ -86,7 +86,14 @@ class Worker:
         return Ended(self.process.returncode, output, errors, self.ended)
 
 
-def run_pair(place, arguments, own=((), ()), sends=(None, None), seconds=120):
+def run_pair(
+    place,
+    arguments,
+    own=((), ()),
+    sends=(None, None),
+    seconds=240,
+    script="worker.py",
+):
     """Runs two workers to their ends.
 
     Args:
@@ -95,6 +102,7 @@ def run_pair(place, arguments, own=((), ()), sends=(None, None), seconds=120):
         own: further arguments of each.
         sends: for each, the signal that it sends itself and the step.
         seconds: after which they are killed.
+        script: the program of both.
 
     Returns:
         `Ended` of the chief and of the other.
@@ -105,7 +113,7 @@ def run_pair(place, arguments, own=((), ()), sends=(None, None), seconds=120):
         for i in (0, 1):
             folder, config = place / f"worker{i}", tf_config(ports, i)
             mine = [*arguments, *own[i]]
-            workers.append(Worker(folder, config, mine, sends[i]))
+            workers.append(Worker(folder, config, mine, sends[i], script))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             over = [worker.is_over() for worker in workers]

@@ -70,6 +70,23 @@ def test_two_workers_train_as_one(alone, tmp_path, capsys):
     assert steps == [*range(5, 45, 5)]
 
 
+@pytest.mark.long
+def test_a_nan_at_one_worker_leads_all_back(tmp_path):
+    run = tmp_path / "run"
+    chief, other = run_pair(
+        tmp_path,
+        ["--steps=12", "--set=samples=null", f"--run_dir={run}"],
+        sends=[(0, 9), (0, 9)],
+        script="unlucky.py",
+    )
+    assert (chief.code, other.code) == (0, 0), chief.errors + other.errors
+    (fault,) = lines(run / "faults.jsonl")
+    assert (fault["step"], fault["back_to"]) == (9, 5)
+    assert "Going back to step 5" in chief.errors
+    assert other.errors == ""
+    assert [x["step"] for x in lines(run / "metrics.jsonl")] == [5, 10]
+
+
 def check_one_run(alone, whole, place):
     # The second worker has, as it were, another disk: it writes nothing.
     elsewhere = place / "elsewhere"
