@@ -73,7 +73,9 @@ class Campaign:
         shutil.rmtree(self.whole)
         self._start(self.whole, expect=0)
         name = "going back: noted"
-        self._kill(iter([(name, {"aim": aims.NAN[name]}), (None, {})]), 1)
+        operation, path, action = aims.NAN[name]
+        aimed = {"aim": (operation, path, 1, action)}
+        self._kill(iter([(name, aimed), (None, {}), (None, {})]), 1)
 
     def _start(self, run, expect=None, more=(), **request):
         code, text = self.server.run(
