@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import numpy as np
 import requests
+from urllib3 import exceptions as http
 
 from keras_ganmix.serving.errors import ServingError
 
@@ -132,20 +133,21 @@ class RestTransport:
                 allow_redirects=False,
             ) as response:
                 text = self._read(response, end)
-        except requests.Timeout as error:
+        except (requests.Timeout, http.TimeoutError) as error:
             raise _late(timeout) from error
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, http.ProtocolError) as error:
             raise ServingError(
                 "UNAVAILABLE", f"{self.address}: {_cause(error)}"
             ) from error
-        except requests.RequestException as error:
+        except (requests.RequestException, http.HTTPError) as error:
             raise ServingError("UNKNOWN", str(error)) from error
         return _parse(response.status_code, text)
 
     def _read(self, response, end):
         """Returns the body, unless it is too large or comes too late."""
         parts, size = [], 0
-        for part in response.iter_content(_CHUNK):
+        # What has come, not a full chunk, which might never come.
+        while part := response.raw.read1(_CHUNK, decode_content=True):
             size += len(part)
             if size > self.max_message_bytes:
                 raise ServingError(

@@ -301,6 +301,35 @@ def test_wrong_arguments_are_named(arguments, message):
         Client(**{"address": "here:1", "model": "toy", **arguments})
 
 
+def test_an_answer_that_trickles_in_has_its_time():
+    """A byte now and then, each long before the deadline."""
+    done = threading.Event()
+
+    def trickle(listener):
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"
+            )
+            while not done.wait(0.05):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=trickle, args=(listener,))
+        server.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        start = time.monotonic()
+        with (
+            Client(address, "toy", timeout=0.4) as client,
+            pytest.raises(ServingError) as caught,
+        ):
+            client.status()
+        assert caught.value.code == "DEADLINE_EXCEEDED"
+        assert time.monotonic() - start < 2
+        done.set()
+        server.join()
+
+
 def test_numbers_that_no_input_holds_are_named(client):
     for arguments, words in (
         ({"n": 2**31}, "n: 2147483648 is too large for int32"),
