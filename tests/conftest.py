@@ -160,6 +160,8 @@ def tiny_run(tmp_path_factory):
         "evaluate={every: 1, num_fake: 8, max_share: null, "
         "metrics: [sliced_wasserstein]}",
         "samples=null",
+        # So that latents and classes show in the pictures.
+        "optimizer.generator.learning_rate=0.1",
     ]
     arguments = [f"--set={setting}" for setting in settings]
     arguments += ["--steps=2", "--quiet", f"--run_dir={place / 'tiny'}"]

@@ -1,5 +1,6 @@
 """The export command, as a user meets it."""
 
+import dataclasses
 import json
 import os
 import resource
@@ -13,7 +14,14 @@ import pytest
 import tensorflow as tf
 
 from keras_ganmix import export, recipes, trained
+from keras_ganmix.metrics.report import (
+    Evaluation,
+    protocol_path,
+    read_protocol,
+)
+from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.serving import exporting, signatures, warmup
+from keras_ganmix.serving.about import About
 from keras_ganmix.state import UnreadableError
 
 ROOT = Path(export.__file__).resolve().parents[1]
@@ -73,6 +81,23 @@ def test_a_run_becomes_versions_of_its_recipe_s_name(tiny_run, capsys):
             assert str(tiny_run.parent).encode() not in path.read_bytes()
     recipes.load("savedmodels/quickstart/1/assets.extra/recipe.yaml")
     assert sorted(p for p in tiny_run.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "step, ema, told", [(2, True, True), (1, True, False), (2, False, False)]
+)
+def test_only_scores_of_the_very_weights_are_told(step, ema, told, tiny_run):
+    folder = RunFolder(shutil.copytree(tiny_run, "run"))
+    protocol, floor = read_protocol(protocol_path(folder.scores))
+    folder.scores.unlink()
+    protocol = dataclasses.replace(protocol, ema=ema)
+    found = Evaluation({"sliced_wasserstein": 7.0}, floor, {}, protocol, 1.0)
+    dataclasses.replace(found, step=step).save(folder.evaluation)
+    generator, data = trained.load_generator("run")
+    about = About.of_run("run", generator, data)
+    assert (about.evaluation is not None) is told
+    if told:
+        assert about.evaluation.scores == {"sliced_wasserstein": 7.0}
 
 
 def values(folder):

@@ -102,6 +102,7 @@ def test_run_and_export_give_the_pictures_of_generate(
         noted = manifest()["pictures"]
         made = [pixels(f"images/{picture['file']}") for picture in noted]
         assert levels(np.stack(made), wanted) <= 1
+        assert levels(wanted[0], wanted[1]) > 2  # they can be told apart
         for picture, image in zip(noted, made, strict=True):
             assert picture["sha256"] == pixel_hash(image)
             assert picture["class"] == ["hat", "sock"][picture["label"]]
@@ -156,6 +157,16 @@ def test_interpolation_begins_and_ends_at_the_seeds(generator, saved):
         wanted = generator.generate(1, 0, seed=seed)[0]
         assert levels(tile[..., :1], wanted) <= 1
     assert [p["seed"] for p in manifest()["pictures"]] == [4, 1, 4]
+
+
+def test_truncation_cuts_the_ends_of_an_interpolation(generator, saved):
+    arguments = [f"--savedmodel={saved}", "--interpolate=4,1", "--steps=2"]
+    assert run(*arguments, "--truncation=0.4") == 0
+    strip = pixels("images/strip.png")
+    for column, seed in ((0, 4), (2, 1)):
+        tile = strip[2:50:3, 2 + 50 * column :][:, :48:3, :1]
+        wanted = generator.generate(1, 0, seed=seed, truncation=0.4)[0]
+        assert levels(tile, wanted) <= 1
 
 
 def photos(folder, images):

@@ -392,6 +392,12 @@ def test_a_subclassed_generator_is_exported_and_kept_in_range(tiny, tmp_path):
         truncation=tf.constant(0.25),
     )
     assert 0.2 < np.abs(sample["latents"]).max() <= 0.25
+    corner = tf.one_hot(0, 8)
+    way = model.signatures["interpolate"](
+        start=tf.ones(8), end=corner, steps=tf.constant(9)
+    )["latents"].numpy()
+    assert way.max() == 1  # the sphere bulges out of the cube
+    np.testing.assert_allclose(way[[0, -1]], [np.ones(8), corner], atol=1e-6)
     files = sample["png_bytes"].numpy()
     wanted = gan.generate(40, seed=0, truncation=0.25)
     assert levels(decode(files)[..., None], wanted) <= 1
@@ -540,6 +546,44 @@ def test_damage_is_found(damage, words, exported, tmp_path):
     path.write_text(json.dumps(facts))
     with pytest.raises(self_check.CheckError, match=words):
         self_check.check(folder)
+
+
+def other(name, **changes):
+    """What a signature would do if it took other inputs than those sent."""
+
+    def wrong(functions):
+        def call(**inputs):
+            changed = {k: change(inputs[k]) for k, change in changes.items()}
+            return functions[name](**(inputs | changed))
+
+        return {**functions, name: call}
+
+    return name, wrong
+
+
+@pytest.mark.parametrize(
+    "name, wrong",
+    [
+        other("uint8", latents=lambda latents: latents * 0.9),
+        other("png", labels=lambda labels: labels[::-1]),
+        other("sample", seed=lambda seed: seed + 1),
+        other("sample", truncation=lambda cut: -tf.ones_like(cut)),
+        other("sample_by_string", strings=lambda s: tf.zeros_like(s)),
+        other("interpolate", start=lambda start: 0.9 * start),
+        other("interpolate", end=lambda end: 0.9 * end),
+    ],
+)
+def test_signatures_that_do_something_else_are_found(
+    name, wrong, exported, model
+):
+    extra = exported / "assets.extra"
+    facts = json.loads((extra / "generator.json").read_text())
+    references = dict(np.load(extra / "reference.npz"))
+    inputs = {k: tf.constant(references[k]) for k in ("latents", "labels")}
+    check, functions = self_check._CHECKS[name], dict(model.signatures)
+    check(functions, inputs, references["images"], facts)
+    with pytest.raises(self_check.CheckError, match=name):
+        check(wrong(functions), inputs, references["images"], facts)
 
 
 def test_images_of_other_latents_are_found(exported, tmp_path):
