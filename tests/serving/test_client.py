@@ -315,7 +315,7 @@ def test_an_answer_that_trickles_in_has_its_time():
                 connection.sendall(b" ")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=trickle, args=(listener,))
+        server = threading.Thread(target=trickle, args=(listener,), daemon=True)
         server.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         start = time.monotonic()

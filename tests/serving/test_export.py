@@ -561,9 +561,18 @@ def other(name, **changes):
     return name, wrong
 
 
+def reversed_pictures(functions):
+    def call(**inputs):
+        made = functions["sample"](**inputs)
+        return {**made, "png_bytes": made["png_bytes"][::-1]}
+
+    return {**functions, "sample": call}
+
+
 @pytest.mark.parametrize(
     "name, wrong",
     [
+        ("sample", reversed_pictures),
         other("uint8", latents=lambda latents: latents * 0.9),
         other("png", labels=lambda labels: labels[::-1]),
         other("sample", seed=lambda seed: seed + 1),
