@@ -24,6 +24,8 @@ from keras_ganmix.utils import cli
 
 __all__ = ["Server"]
 
+# Seconds after which a signal is heeded at the latest.
+_LOOK_AGAIN = 0.5
 _GRACE = 10
 _log = logging.getLogger(__name__)
 
@@ -147,7 +149,10 @@ class Server:
 
     def wait(self):
         """Waits for `stop`, or for a signal that is heeded."""
-        self._stopping.wait()
+        # Python does not heed a signal that comes just before it waits, until
+        # the wait is over.
+        while not self._stopping.wait(_LOOK_AGAIN):
+            pass
 
     def stop(self):
         """Takes no more requests, lets the others end, frees the models."""
