@@ -203,8 +203,8 @@ def _train(recipe, options, profile=None):
     """The story of a run."""
     team = _team(recipe)
     is_guest = team is not None and not team.is_chief
-    quiet = options.quiet or is_guest
-    say = _silence if quiet else _say
+    progress = None if options.quiet or is_guest else sys.stdout
+    say = _silence if progress is None else _say
     folder, resumes = run_folder.choose(
         recipe, options.run_dir, options.resume, options.allow_recipe_change
     )
@@ -216,19 +216,38 @@ def _train(recipe, options, profile=None):
     with cli.bad_input():
         source = open_source(recipe)
     say(f"data: {source.num_images:,} of {source.image_shape}, {source.name}")
-
     # From here on TensorFlow is needed, whose import takes seconds.
-    with cli.without_startup_noise():
-        from keras_ganmix import building, costs
-        from keras_ganmix.running import FAILURES, Run
-        from keras_ganmix.workers import hush, peers_named
-    if is_guest:
-        hush()
     if team is not None:
-        say(f"workers: waiting for {len(team.names) - 1} more")
-        mine = cluster.passport(recipe.to_dict(), resumes)
-        with cli.bad_input():
-            cluster.meet(team, mine, options.peer_timeout)
+        _meet(team, recipe, resumes, options.peer_timeout, say)
+    run = _make_run(recipe, source, folder, resumes, origin, team)
+    if run.is_done and run.is_told:
+        why = f": {run.ended}" if run.ended else ""
+        say(f"run: {folder.path} is done already, at step {run.step}{why}")
+        return cli.DONE
+    if profile is not None:
+        with cli.bad_input("profile"):
+            profiles.check_within(*profile, run.first, recipe.train.steps)
+        run.profile = profile
+    return _train_in_folder(run, team, progress)
+
+
+def _meet(team, recipe, resumes, timeout, say):
+    """Waits for the other workers, and compares what they are about to do."""
+    with cli.without_startup_noise():
+        from keras_ganmix.workers import hush
+    if not team.is_chief:
+        hush()
+    say(f"workers: waiting for {len(team.names) - 1} more")
+    mine = cluster.passport(recipe.to_dict(), resumes)
+    with cli.bad_input():
+        cluster.meet(team, mine, timeout)
+
+
+def _make_run(recipe, source, folder, resumes, origin, team):
+    with cli.without_startup_noise():
+        from keras_ganmix import building
+        from keras_ganmix.running import Run
+        from keras_ganmix.workers import peers_named
     with peers_named(team), cli.bad_input(), cli.without_startup_noise():
         strategy = building.build_strategy(recipe)
         building.start_devices()
@@ -238,23 +257,23 @@ def _train(recipe, options, profile=None):
         if origin is not None:
             with cli.bad_input("init_from"):
                 building.start_from(gan, origin)
-        run = Run(recipe, source, gan, folder, resumes)
-    if run.is_done and run.is_told:
-        why = f": {run.ended}" if run.ended else ""
-        say(f"run: {folder.path} is done already, at step {run.step}{why}")
-        return cli.DONE
+        return Run(recipe, source, gan, folder, resumes)
 
-    if profile is not None:
-        with cli.bad_input("profile"):
-            profiles.check_within(*profile, run.first, recipe.train.steps)
-        run.profile = profile
+
+def _train_in_folder(run, team, progress):
+    """Trains, and says in a line what has befallen the run."""
+    from keras_ganmix import costs
+    from keras_ganmix.running import FAILURES
+    from keras_ganmix.workers import peers_named
+
+    folder = run.folder
     with cli.bad_input("run_dir"), cli.plain_warnings():
-        if not is_guest:
-            costs.check_room(recipe, gan, folder.path)
-        folder.make(recipe)
+        if team is None or team.is_chief:
+            costs.check_room(run.recipe, run.gan, folder.path)
+        folder.make(run.recipe)
     try:
         with peers_named(team):
-            return _train_in_folder(run, None if quiet else sys.stdout)
+            return _train_to_the_end(run, progress)
     except FAILURES as error:
         with cli.complaining(OSError):
             folder.check_there()
@@ -279,7 +298,7 @@ def _team(recipe):
         return cluster.from_environment()
 
 
-def _train_in_folder(run, progress):
+def _train_to_the_end(run, progress):
     recipe, folder = run.recipe, run.folder
     say = _silence if progress is None else _say
     if run.is_done:

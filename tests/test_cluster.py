@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -150,17 +151,23 @@ def test_a_port_in_use_is_named(team):
         cluster.meet(team[0], {}, 1.0)
 
 
+def _connected(address):
+    """A connection to a port that will soon be listened at."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection(address)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def test_strangers_at_the_port_do_no_harm(team):
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         first = threads.submit(cluster.meet, team[0], {}, 20)
         for words in (b"GET / HTTP/1.0\r\n\r\n", b"", b"99\n", b'{"a": 1}\n'):
-            for _ in range(50):
-                try:
-                    stranger = socket.create_connection(team[0].addresses[0])
-                    break
-                except OSError:
-                    pass
-            with stranger:
+            with _connected(team[0].addresses[0]) as stranger:
                 stranger.sendall(words)
         rest = [threads.submit(cluster.meet, one, {}, 20) for one in team[1:]]
     assert [x.exception() for x in (first, *rest)] == [None] * 3

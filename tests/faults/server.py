@@ -56,8 +56,10 @@ def _be(request):
         output = os.open(
             request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
         )
-        # As from a terminal; what runs in the background ignores Ctrl-C.
+        # As from a terminal; what runs in the background ignores Ctrl-C, and
+        # under nohup that it is closed.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.dup2(null, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)

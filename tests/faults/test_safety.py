@@ -325,7 +325,7 @@ def test_odd_names_are_printed_safely():
 def test_a_lambda_in_a_keras_file_is_refused(tiny):
     generator, images = tiny.generator(), keras.Input((8, 8, 1))
     x = keras.layers.Lambda(lambda v: v * 1.0, output_shape=(8, 8, 1))(images)
-    logits = keras.layers.Dense(1)(keras.layers.Flatten()(x))
+    logits = keras.layers.Dense(1)(keras.layers.Flatten(name="flatten")(x))
     gan = kgm.GAN(
         generator,
         keras.Model(images, logits),
