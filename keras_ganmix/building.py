@@ -6,7 +6,12 @@ import keras
 import tensorflow as tf
 
 from keras_ganmix import data, networks, regularizers
-from keras_ganmix.callbacks import Evaluate, LinearDecay, Samples
+from keras_ganmix.callbacks import (
+    Evaluate,
+    GradientAngles,
+    LinearDecay,
+    Samples,
+)
 from keras_ganmix.data.source import require_labels
 from keras_ganmix.gan import GAN
 from keras_ganmix.held_out import held_out_arguments, open_held_out
@@ -64,10 +69,13 @@ def build_strategy(recipe):
             ops = tf.distribute.ReductionToOneDevice()
         strategy = tf.distribute.MirroredStrategy(cross_device_ops=ops)
     replicas = strategy.num_replicas_in_sync
-    if recipe.data.batch_size % replicas:
+    shares = replicas * recipe.train.accumulate
+    if recipe.data.batch_size % shares:
+        parts = f" in {recipe.train.accumulate} parts each (train.accumulate)"
         raise ValueError(
             f"data.batch_size: {recipe.data.batch_size} cannot be shared by "
-            f"{replicas} replicas; use a multiple of {replicas}."
+            f"{replicas} replicas{parts * (shares > replicas)}; use a multiple "
+            f"of {shares}."
         )
     return strategy
 
@@ -169,6 +177,7 @@ def build_gan(recipe, source, strategy=None):
             discriminator,
             build_regularizers(recipe),
             discriminator_steps=recipe.train.discriminator_steps,
+            accumulate=recipe.train.accumulate,
             ema_momentum=recipe.generator.ema_momentum,
             latent_distribution=recipe.generator.latent_distribution,
             num_classes=num_classes,
@@ -213,6 +222,27 @@ def build_samples(recipe, source, folder, writer=None):
             reference=reference,
             gif=folder.progress,
             writer=writer,
+        )
+    ]
+
+
+def build_angles(recipe, source, folder):
+    """Returns the callbacks that measure gradients, at most one.
+
+    All runs are measured on the same images, whatever their seed.
+    """
+    section = recipe.gradients
+    if section is None:
+        return []
+    dataset = data.dataset(
+        source,
+        batch_size=recipe.data.batch_size * recipe.train.discriminator_steps,
+        flip=recipe.data.flip,
+        labels=recipe.generator.conditional,
+    )
+    return [
+        GradientAngles(
+            folder.gradients, dataset, section.every, section.batches
         )
     ]
 

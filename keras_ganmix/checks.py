@@ -12,14 +12,18 @@ from keras_ganmix.utils.names import unknown
 _HALF_RANGE = ("sigmoid", "softmax", "relu", "relu6", "hard_sigmoid")
 
 
-def check_arguments(discriminator_steps, ema_momentum, latent_distribution):
+def check_arguments(
+    discriminator_steps, accumulate, ema_momentum, latent_distribution
+):
     """Refuses arguments of `GAN` outside their ranges."""
-    n = discriminator_steps
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        raise ValueError(
-            f"discriminator_steps: {n!r} is not allowed; give an integer of "
-            "at least 1."
-        )
+    for name, n in (
+        ("discriminator_steps", discriminator_steps),
+        ("accumulate", accumulate),
+    ):
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise ValueError(
+                f"{name}: {n!r} is not allowed; give an integer of at least 1."
+            )
     if ema_momentum is not None and not 0 <= ema_momentum < 1:
         raise ValueError(
             f"ema_momentum: {ema_momentum!r} is not allowed; give a number in "

@@ -91,6 +91,17 @@ class Samples:
         return self._gradient
 
 
+class _Joined:
+    """`Samples` of all parts of a batch, joined where they are asked for."""
+
+    def __init__(self, parts):
+        self._parts = parts
+
+    def __getattr__(self, name):
+        values = [getattr(part, name) for part in self._parts]
+        return None if values[0] is None else tf.concat(values, axis=0)
+
+
 class Context:
     """One discriminator or generator step, as a regularizer sees it.
 
@@ -170,6 +181,19 @@ class Context:
             view.reports, view._computed = {}, {}
             self._views[name] = view
         return self._views[name]
+
+    @classmethod
+    def join(cls, contexts):
+        """The context of a whole batch, from those of its parts.
+
+        Nothing is judged anew. It has reports of its own.
+        """
+        whole = copy.copy(contexts[0])
+        if len(contexts) > 1:
+            whole.real = _Joined([c.real for c in contexts])
+            whole.fake = _Joined([c.fake for c in contexts])
+        whole.reports, whole._views, whole._computed = {}, {}, {}
+        return whole
 
     def isolated(self):
         """A copy that keeps to itself what is computed in it.

@@ -12,7 +12,8 @@ def deal(batch, n):
     replicas as on one device.
 
     Args:
-        batch: nested structure of tensors, batch first.
+        batch: nested structure of tensors, batch first; what is `None` stays
+            so.
         n: number of updates.
 
     Returns:
@@ -21,26 +22,95 @@ def deal(batch, n):
     Raises:
         ValueError: if a static batch size is not a multiple of n.
     """
-    if n == 1:
-        return [batch]
 
     def split(tensor):
-        size = tensor.shape[0]
-        if size is not None and size % n:
+        if tensor.shape[0] is not None and tensor.shape[0] % n:
             raise ValueError(
-                f"A batch of {size} images cannot be dealt out to {n} "
-                f"discriminator updates. Batch the data set by {n} times the "
-                "batch size that each is to see."
+                f"A batch of {tensor.shape[0]} images cannot be dealt out to "
+                f"{n} discriminator updates. Batch the data set by {n} times "
+                "the batch size that each is to see."
             )
         return tf.unstack(
             tf.reshape(tensor, (-1, n, *tensor.shape[1:])), axis=1
         )
 
-    parts = [split(tensor) for tensor in tf.nest.flatten(batch)]
+    return _split(batch, n, split)
+
+
+def divide(batch, n):
+    """Divides the batch of an update into n parts of neighbours.
+
+    Args:
+        batch: as for `deal`.
+        n: number of parts.
+
+    Returns:
+        List of n structures.
+
+    Raises:
+        ValueError: if a static batch size is not a multiple of n.
+    """
+
+    def split(tensor):
+        if tensor.shape[0] is not None and tensor.shape[0] % n:
+            raise ValueError(
+                f"A batch of {tensor.shape[0]} images cannot be divided into "
+                f"{n} parts (`accumulate`); use a multiple of {n} on each "
+                "replica."
+            )
+        return tf.unstack(tf.reshape(tensor, (n, -1, *tensor.shape[1:])))
+
+    return _split(batch, n, split)
+
+
+def _split(batch, n, split):
+    if n == 1:
+        return [batch]
+    parts = [
+        [None] * n if tensor is None else split(tensor)
+        for tensor in tf.nest.flatten(batch)
+    ]
     return [
         tf.nest.pack_sequence_as(batch, [part[i] for part in parts])
         for i in range(n)
     ]
+
+
+class Parts:
+    """The parts of an update's batch, and the sum of their gradients.
+
+    Iterating gives `(images, labels, prepared, draws)` of each part, which
+    begins only when the gradients of the one before have been added, so that
+    what it needs of memory is free again.
+
+    Args:
+        batch: `(images, labels, prepared)`; labels may be `None`.
+        draws: `Draws` of the update.
+        n: number of parts.
+    """
+
+    def __init__(self, batch, draws, n):
+        self._parts = [
+            (*part, draws.part(i, n)) for i, part in enumerate(divide(batch, n))
+        ]
+        self.gradients = None
+
+    def __iter__(self):
+        for part in self._parts:
+            before = [
+                tf.convert_to_tensor(gradient)  # those of embeddings are sparse
+                for gradient in self.gradients or []
+                if gradient is not None
+            ]
+            with tf.control_dependencies(before):
+                yield part
+
+    def add(self, gradients):
+        """Adds a part's gradients, of which each may be `None`."""
+        if self.gradients is not None:
+            pairs = zip(self.gradients, gradients, strict=True)
+            gradients = [g if s is None else tf.add_n([s, g]) for s, g in pairs]
+        self.gradients = gradients
 
 
 def undeal(batches):

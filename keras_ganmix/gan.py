@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_ganmix.context import Context, Samples
-from keras_ganmix.dealing import agree, deal, undeal
+from keras_ganmix.dealing import Parts, agree, deal, undeal
 from keras_ganmix.model import AdversarialModel
 from keras_ganmix.ops.random import Draws
 
@@ -29,6 +29,12 @@ class GAN(AdversarialModel):
             `(batch, 1)`.
         regularizers: `Regularizer`s; their order does not matter.
         discriminator_steps: discriminator updates per step.
+        accumulate: parts in which the batch of an update is worked through,
+            one after the other, to need less memory. Their gradients are
+            averaged, and so are those of terms that look at single samples
+            just what they would be. What couples the samples of a batch
+            (batch normalization, permutations, Gram matrices, relativistic
+            means) does so within a part.
         ema_momentum: momentum m of the moving average of the generator's
             weights, ramped as min(m, (1 + step) / (10 + step)); `None` for no
             average.
@@ -56,45 +62,54 @@ class GAN(AdversarialModel):
         with self.faults.watch(self.step.value + 1, self._replicas):
             for i, batch in enumerate(self.deal(data)):
                 draws = self.draws(f"discriminator.{i}")
-                self._discriminator_step(*batch, draws)
-            self._generator_step(*batch, self.draws("generator"))
+                self._discriminator_step(batch, draws)
+            self._generator_step(batch, self.draws("generator"))
         self._update_average()
         self.step.assign_add(1)
         return self._results(self._terms)
 
-    def _discriminator_step(self, images, labels, prepared, draws):
-        latents = self.draw_latents(images, draws)
-        fakes = self.fakes(latents, labels)
-        real = self.samples("real", images, labels, None, draws, prepared)
-        fake = self.samples("fake", fakes, labels, latents, draws)
-        context = self.context(real, fake, draws)
+    def _discriminator_step(self, batch, draws):
         variables = self.discriminator_variables
         optimizer = self.discriminator_optimizer
-        with tf.GradientTape() as tape:
-            loss = self._objective("discriminator", context)
-            scaled = optimizer.scale_loss(loss / self._replicas)
-        gradients = tape.gradient(scaled, variables)
-        self._apply("discriminator", optimizer, gradients, variables)
-        self._log("real_logits", context.real.logits)
-        self._log("fake_logits", context.fake.logits)
-        for regularizer in self._active:
-            regularizer.update(context.of(regularizer.name))
-        self._log_reports(context)
-
-    def _generator_step(self, images, labels, prepared, draws):
-        latents = self.draw_latents(images, draws)
-        variables = self.generator.trainable_variables
-        optimizer = self.generator_optimizer
-        with tf.GradientTape() as tape:
+        parts = Parts(batch, draws, self.accumulate)
+        contexts = []
+        for images, labels, prepared, draws in parts:
+            latents = self.draw_latents(images, draws)
             fakes = self.fakes(latents, labels)
             real = self.samples("real", images, labels, None, draws, prepared)
             fake = self.samples("fake", fakes, labels, latents, draws)
             context = self.context(real, fake, draws)
-            loss = self._objective("generator", context)
-            scaled = optimizer.scale_loss(loss / self._replicas)
-        gradients = tape.gradient(scaled, variables)
-        self._apply("generator", optimizer, gradients, variables)
-        self._log_reports(context)
+            with tf.GradientTape() as tape:
+                loss = self._objective("discriminator", context)
+                scaled = optimizer.scale_loss(loss / self._shares)
+            parts.add(tape.gradient(scaled, variables))
+            contexts.append(context)
+        self._apply("discriminator", optimizer, parts.gradients, variables)
+        whole = Context.join(contexts)
+        self._log("real_logits", whole.real.logits)
+        self._log("fake_logits", whole.fake.logits)
+        for regularizer in self._active:
+            regularizer.update(whole.of(regularizer.name))
+        self._log_reports(*contexts, whole)
+
+    def _generator_step(self, batch, draws):
+        variables = self.generator.trainable_variables
+        optimizer = self.generator_optimizer
+        parts = Parts(batch, draws, self.accumulate)
+        for images, labels, prepared, draws in parts:
+            latents = self.draw_latents(images, draws)
+            with tf.GradientTape() as tape:
+                fakes = self.fakes(latents, labels)
+                real = self.samples(
+                    "real", images, labels, None, draws, prepared
+                )
+                fake = self.samples("fake", fakes, labels, latents, draws)
+                context = self.context(real, fake, draws)
+                loss = self._objective("generator", context)
+                scaled = optimizer.scale_loss(loss / self._shares)
+            parts.add(tape.gradient(scaled, variables))
+            self._log_reports(context)
+        self._apply("generator", optimizer, parts.gradients, variables)
 
     def _objective(self, side, context):
         """The sum of one side's weighted terms, in the order of their names."""
@@ -113,11 +128,12 @@ class GAN(AdversarialModel):
         self._log(f"{side}_loss", tf.ensure_shape(total, ()))
         return total
 
-    def _log_reports(self, context):
+    def _log_reports(self, *contexts):
         for regularizer in self._active:
-            reports = context.of(regularizer.name).reports
-            for name, (value, weight) in reports.items():
-                self._log(f"{regularizer.name}/{name}", value, weight)
+            for context in contexts:
+                reports = context.of(regularizer.name).reports
+                for name, (value, weight) in reports.items():
+                    self._log(f"{regularizer.name}/{name}", value, weight)
 
     def _log(self, name, value, weight=None):
         self._terms[name].update_state(value, sample_weight=weight)
@@ -161,9 +177,7 @@ class GAN(AdversarialModel):
             without classes, `prepared` is what `prepare` has made.
         """
         images, labels, prepared = self._unpack(data)
-        batch = (images, {} if labels is None else labels, prepared)
-        batches = deal(batch, self.discriminator_steps)
-        return [(x, y if self.has_labels else None, p) for x, y, p in batches]
+        return deal((images, labels, prepared), self.discriminator_steps)
 
     def _unpack(self, data):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)

@@ -36,6 +36,7 @@ class AdversarialModel(keras.Model):
         regularizers=(),
         *,
         discriminator_steps=1,
+        accumulate=1,
         ema_momentum=0.999,
         latent_distribution="normal",
         num_classes=None,
@@ -45,10 +46,13 @@ class AdversarialModel(keras.Model):
         name="gan",
     ):
         super().__init__(name=name)
-        check_arguments(discriminator_steps, ema_momentum, latent_distribution)
+        check_arguments(
+            discriminator_steps, accumulate, ema_momentum, latent_distribution
+        )
         self.generator = generator
         self.discriminator = discriminator
         self.discriminator_steps = discriminator_steps
+        self.accumulate = accumulate
         self.ema_momentum = ema_momentum
         self.latent_distribution = latent_distribution
         self.num_classes = num_classes
@@ -192,6 +196,11 @@ class AdversarialModel(keras.Model):
     def _replicas(self):
         return self.distribute_strategy.num_replicas_in_sync
 
+    @property
+    def _shares(self):
+        """Into how many parts the samples of an update are divided."""
+        return self._replicas * self.accumulate
+
     def call(self, inputs, training=False):
         """Images of given latents: `latents` or `[latents, labels]`."""
         return self.sampler(inputs, training=training)
@@ -272,6 +281,7 @@ class AdversarialModel(keras.Model):
             "discriminator": serialize(self.discriminator),
             "regularizers": [serialize(r) for r in self.regularizers],
             "discriminator_steps": self.discriminator_steps,
+            "accumulate": self.accumulate,
             "ema_momentum": self.ema_momentum,
             "latent_distribution": self.latent_distribution,
             "num_classes": self.num_classes,

@@ -60,7 +60,7 @@ def discriminator_only(gan):
         with gan.faults.watch(gan.step.value + 1, gan._replicas):
             for i, batch in enumerate(gan.deal(data)):
                 draws = gan.draws(f"discriminator.{i}")
-                gan._discriminator_step(*batch, draws)
+                gan._discriminator_step(batch, draws)
         return _counted(gan, "discriminator_loss")
 
     return step
@@ -71,7 +71,7 @@ def generator_only(gan):
 
     def step(data):
         with gan.faults.watch(gan.step.value + 1, gan._replicas):
-            gan._generator_step(*gan.deal(data)[-1], gan.draws("generator"))
+            gan._generator_step(gan.deal(data)[-1], gan.draws("generator"))
         return _counted(gan, "generator_loss")
 
     return step

@@ -8,6 +8,7 @@ batch and each replica takes its slice, so that replicas differ and their
 number changes nothing.
 """
 
+import copy
 import hashlib
 
 import tensorflow as tf
@@ -38,6 +39,9 @@ class Draws:
         step: integer or int64 scalar tensor, the step counter.
         scope: name under which this object's draws are made.
 
+    Attributes:
+        parts: into how many parts the batch is divided; 1 if it is whole.
+
     In every method `name` is the purpose of the draw, unique within its scope,
     and `shape[0]` is the size of the local batch (an integer or a scalar
     tensor). A draw of shape `()` is the same on all replicas.
@@ -53,20 +57,34 @@ class Draws:
         self._seed = tf.cast(seed, tf.int64)
         self._step = tf.cast(step, tf.int64)
         self._scope = scope
+        self._part, self.parts = 0, 1
 
     def scope(self, name):
         """Returns draws whose purposes lie below `name`."""
-        return Draws(self._seed, self._step, f"{self._scope}{name}/")
+        below = copy.copy(self)
+        below._scope = f"{self._scope}{name}/"
+        return below
+
+    def part(self, part, parts):
+        """Returns draws for one of the equal parts of a batch.
+
+        In them `shape[0]` is the number of its samples, which get what they
+        would get if the batch was not divided.
+        """
+        divided = copy.copy(self)
+        divided._part, divided.parts = part, parts
+        return divided
 
     def _draw(self, name, shape, sample):
         key = tf.constant(_purpose_key(self._scope + name), tf.int64)
         seed = tf.stack([self._seed + key, self._step])
         index, count = _replica()
-        if count == 1 or len(shape) == 0:
+        if count * self.parts == 1 or len(shape) == 0:
             return sample(shape, seed)
         local = shape[0]
-        everyone = sample((local * count, *shape[1:]), seed)
-        return everyone[index * local : (index + 1) * local]
+        everyone = sample((local * self.parts * count, *shape[1:]), seed)
+        place = index * self.parts + self._part
+        return everyone[place * local : (place + 1) * local]
 
     def normal(self, name, shape):
         """Standard normal numbers, float32, of `shape`."""
@@ -97,7 +115,10 @@ class Draws:
         return beta_from_uniform(self.uniform(name, shape), alpha)
 
     def permutation(self, name, n):
-        """A random order of `range(n)`, int32; each replica has its own."""
+        """A random order of `range(n)`, int32.
+
+        Each replica, and each part of a batch, has its own.
+        """
         return tf.argsort(self.uniform(name, (n,)), stable=True)
 
     def latents(self, name, shape, distribution="normal", truncation=None):

@@ -131,6 +131,13 @@ def _mixing(path, item, loss):
 
 def _training(recipe):
     train, schedule = recipe.train, recipe.optimizer.schedule
+    if recipe.data.batch_size % train.accumulate:
+        yield (
+            "train.accumulate",
+            f"a batch of {recipe.data.batch_size} cannot be divided into "
+            f"{train.accumulate} equal parts; allowed: divisors of "
+            "data.batch_size",
+        )
     if train.jit_compile is True and recipe.strategy != "none":
         yield (
             "train.jit_compile",
@@ -142,6 +149,12 @@ def _training(recipe):
             "train.jit_compile",
             "TensorFlow switches it off when train.deterministic is true; "
             "allowed: auto, false",
+        )
+    if recipe.gradients is not None and recipe.strategy != "none":
+        yield (
+            "gradients",
+            f"works on one device; allowed with strategy {recipe.strategy}: "
+            "null",
         )
     if schedule is not None:
         end = schedule.end or train.steps
@@ -168,7 +181,7 @@ def _executions(recipe):
         "train.log_every": recipe.train.log_every,
         "checkpoint.every": recipe.checkpoint.every,
     }
-    for name in ("samples", "evaluate"):
+    for name in ("samples", "gradients", "evaluate"):
         if getattr(recipe, name) is not None:
             counts[f"{name}.every"] = getattr(recipe, name).every
     for path, count in counts.items():

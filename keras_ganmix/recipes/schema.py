@@ -92,12 +92,16 @@ class Data(Section):
 class Train(Section):
     """How long and on what terms. A step is one generator update.
 
+    Each update works through its batch in `accumulate` parts, one after the
+    other, and then applies the mean of their gradients: less memory at a time.
+
     `steps_per_execution` steps are made at a time, which spares tiny networks
     the way through Python; all that happens every n steps must fit to it.
     """
 
     steps: PositiveInt = 10000
     discriminator_steps: Annotated[int, Field(ge=1, le=1000)] = 1
+    accumulate: Annotated[int, Field(ge=1, le=1000)] = 1
     seed: Seed = 0
     log_every: PositiveInt = 50
     steps_per_execution: PositiveInt = 1
@@ -112,6 +116,16 @@ class Samples(Section):
 
     every: PositiveInt = 1000
     count: Annotated[int, Field(ge=1, le=1024)] = 64
+
+
+class Gradients(Section):
+    """Angles between the gradients of the terms during the run.
+
+    Measured on fixed batches; changes nothing of what is trained.
+    """
+
+    every: PositiveInt = 100
+    batches: Annotated[int, Field(ge=1, le=1024)] = 4
 
 
 class Checkpoint(Section):
@@ -168,6 +182,7 @@ class Recipe(Section):
     optimizer: Optimizer = Optimizer()
     train: Train = Train()
     samples: Samples | None = Samples()
+    gradients: Gradients | None = None
     checkpoint: Checkpoint = Checkpoint()
     guards: Guards = Guards()
     evaluate: Evaluate | None = None

@@ -240,10 +240,12 @@ class AdaptiveMix(Regularizer):
                 "augmented; use where='step' together with augmentation."
             )
         replica = tf.distribute.get_replica_context()
-        if replica is not None and replica.num_replicas_in_sync > 1:
+        replicas = 1 if replica is None else replica.num_replicas_in_sync
+        if replicas * context.draws.parts > 1:
             raise ValueError(
                 f"{self.name}.where: 'pipeline' pairs images of the whole "
-                "batch, which are on several replicas; use where='step'."
+                "batch, which is divided over replicas or by accumulate; use "
+                "where='step'."
             )
         return made
 
