@@ -2,7 +2,8 @@
 
 ```
 recipe.yaml  data.json  metrics.jsonl  scores.jsonl  scores_protocol.json
-faults.jsonl  summary.json  samples/step-0001000.png  progress.gif
+gradients.jsonl  faults.jsonl  summary.json  samples/step-0001000.png
+progress.gif
 checkpoints/  checkpoints/best/  tensorboard/
 ```
 
@@ -29,6 +30,7 @@ _FREE = (
     "train.log_every",
     "train.jit_compile",
     "samples",
+    "gradients",
     "checkpoint",
     "guards",
     "evaluate",
@@ -55,6 +57,7 @@ class RunFolder:
         self.data = self.path / "data.json"
         self.metrics = self.path / "metrics.jsonl"
         self.faults = self.path / "faults.jsonl"
+        self.gradients = self.path / "gradients.jsonl"
         self.scores = self.path / "scores.jsonl"
         self.evaluation = self.path / "scores.json"
         self.summary = self.path / "summary.json"

@@ -187,6 +187,7 @@ class Run:
             images = recipe.data.batch_size * recipe.train.discriminator_steps
             callbacks.append(Progress(log, recipe.train.steps, images, file))
         callbacks += building.build_samples(recipe, self.source, folder, writer)
+        callbacks += building.build_angles(recipe, self.source, folder)
         for writing in (log, *self._scores):
             writing.writer = writer
         return [*callbacks, *self._scores, self.signal, self._checkpoint]

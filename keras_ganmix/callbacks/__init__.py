@@ -1,5 +1,6 @@
 """Callbacks for `model.fit()`: pictures, scores, schedules, checkpoints."""
 
+from keras_ganmix.callbacks.angles import GradientAngles
 from keras_ganmix.callbacks.base import StepCallback
 from keras_ganmix.callbacks.checkpoint import Checkpoint
 from keras_ganmix.callbacks.evaluate import Evaluate
@@ -15,6 +16,7 @@ from keras_ganmix.faults import NotFiniteError
 __all__ = [
     "Checkpoint",
     "Evaluate",
+    "GradientAngles",
     "LinearDecay",
     "MetricsLog",
     "NotFiniteError",

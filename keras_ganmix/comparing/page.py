@@ -22,7 +22,7 @@ _LOSSES = (
     "real_logits",
     "fake_logits",
 )
-_STYLE = """
+STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; margin: 2rem auto;
   max-width: 72rem; padding: 0 1rem; background: #fff; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
@@ -60,7 +60,7 @@ def as_html(arms, rows):
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">',
-        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
+        f"<title>{title}</title><style>{STYLE}</style></head><body>",
         f"<h1>{title}</h1>",
         _arms(arms),
         f"<h2>Scores</h2><p>{_text(protocol_line(arms))}</p>",

@@ -22,6 +22,7 @@ _INCIDENTAL = (
     "train.seed",
     "train.log_every",
     "samples",
+    "gradients",
     "checkpoint",
     "evaluate",
 )

@@ -13,7 +13,14 @@ from keras_ganmix.utils.names import unknown
 
 _AtLeastTwo = Annotated[int, Field(ge=2)]
 # Sections that change nothing of what is trained.
-_INCIDENTAL = {"name", "description", "samples", "checkpoint", "evaluate"}
+_INCIDENTAL = {
+    "name",
+    "description",
+    "samples",
+    "gradients",
+    "checkpoint",
+    "evaluate",
+}
 
 
 class Scoring(Section):

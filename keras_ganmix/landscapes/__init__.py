@@ -1,0 +1,1 @@
+"""Loss landscapes of trained GANs, and the angles between gradients."""

@@ -1,0 +1,186 @@
+"""The terms of both losses of a GAN, one by one, on fixed batches."""
+
+import contextlib
+
+import tensorflow as tf
+
+from keras_ganmix.landscapes.names import ADVERSARIAL, TOTAL
+from keras_ganmix.networks.spectral_norm import SpectralNormalization
+from keras_ganmix.ops.random import Draws
+
+# Power iterations after the weights were moved: the vectors that training has
+# left fit the weights that it has left.
+_ITERATIONS = 20
+
+
+class Terms:
+    """The terms of a GAN on fixed images, latents and random numbers.
+
+    Networks run as in training, with the statistics of the batch: running
+    ones fit one point in the space of weights only. Nothing that training
+    would change is changed: statistics, vectors of spectral norms, seeds.
+    Terms of every few steps are computed at each, and a batch is judged whole,
+    also where training works through it in parts.
+
+    Args:
+        gan: compiled `GAN`, of one replica.
+        dataset: `tf.data.Dataset` of batches, as for `fit`; the first update
+            of the discriminator in each batch is taken.
+        batches: how many batches.
+        seed: of latents and all random numbers of the terms.
+    """
+
+    def __init__(self, gan, dataset, batches=8, seed=0):
+        self.gan = gan
+        self._batches = [gan.deal(x)[0][:2] for x in dataset.take(batches)]
+        self._seed = seed
+        self._fakes = None
+        self._state = state_of(gan)
+        self._spectral = _spectral_layers(gan)
+        self._evaluate = tf.function(self._values, autograph=False)
+        self._differentiate = tf.function(self._gradients, autograph=False)
+
+    def __len__(self):
+        return len(self._batches)
+
+    def weights(self, side):
+        """Weights at the GAN's step by name, the adversarial term's 1 first.
+
+        That of a term of every few steps is its mean over the steps.
+        """
+        weights = {ADVERSARIAL: 1.0}
+        for regularizer in _active(self.gan, side):
+            weight = getattr(regularizer, f"{side}_weight")
+            now = float(weight.at(self.gan.step.value))
+            weights[regularizer.name] = now / weight.every
+        return weights
+
+    def generate(self):
+        """Makes the fakes of the discriminator's terms.
+
+        To be called when the generator's weights have changed.
+        """
+        self._fakes = []
+        for number, (images, labels) in enumerate(self._batches):
+            with unchanged(self._state):
+                latents = self._latents("discriminator", number, images)
+                self._fakes.append(self.gan.fakes(latents, labels))
+
+    def values(self, side):
+        """Dictionary from a term to its values, one for each batch.
+
+        Terms are without their weights; `total` is the weighted sum.
+        """
+        found = []
+        for number, (images, labels) in enumerate(self._batches):
+            fakes = None
+            if side == "discriminator":
+                if self._fakes is None:
+                    self.generate()
+                fakes = self._fakes[number]
+            number = tf.constant(number, tf.int64)
+            terms = self._evaluate(side, number, images, labels, fakes)
+            found.append({name: float(term) for name, term in terms.items()})
+        weights = self.weights(side)
+        values = {n: [terms[n] for terms in found] for n in weights}
+        values[TOTAL] = [
+            sum(weights[name] * terms[name] for name in weights)
+            for terms in found
+        ]
+        return values
+
+    def gradients(self, side):
+        """Yields, for each batch, a dictionary from a term to its gradients.
+
+        Those of terms without weights at the variables of the side's network,
+        `None` where a term does not depend on a variable. Further heads are
+        left out.
+        """
+        for number, (images, labels) in enumerate(self._batches):
+            number = tf.constant(number, tf.int64)
+            found = self._differentiate(side, number, images, labels)
+            yield {
+                name: [None if g is None else g.numpy() for g in gradients]
+                for name, gradients in found.items()
+            }
+
+    def _values(self, side, number, images, labels, fakes):
+        with unchanged(self._state):
+            for layer in self._spectral:
+                for _ in range(_ITERATIONS):
+                    layer.sigma(training=True)
+            return self._terms(side, number, images, labels, fakes)
+
+    def _gradients(self, side, number, images, labels):
+        gan = self.gan
+        network = getattr(gan, side)
+        optimizer = getattr(gan, f"{side}_optimizer")
+        variables = network.trainable_variables
+        # Half-precision gradients vanish unless they are scaled.
+        scale = optimizer.scale_loss(tf.constant(1.0))
+        with unchanged(self._state):
+            with tf.GradientTape(persistent=True) as tape:
+                terms = self._terms(side, number, images, labels)
+                terms = {name: scale * term for name, term in terms.items()}
+            return {
+                name: [
+                    None if g is None else tf.convert_to_tensor(g) / scale
+                    for g in tape.gradient(term, variables)
+                ]
+                for name, term in terms.items()
+            }
+
+    def _terms(self, side, number, images, labels, fakes=None):
+        """What `GAN` would add up in an update of that side."""
+        gan = self.gan
+        draws = self._draws(side, number)
+        latents = self._latents(side, number, images)
+        if fakes is None:
+            fakes = gan.fakes(latents, labels)
+        real = gan.samples("real", images, labels, None, draws)
+        fake = gan.samples("fake", fakes, labels, latents, draws)
+        context = gan.context(real, fake, draws)
+        judging = gan._judging
+        adversarial = getattr(judging, f"{side}_adversarial")
+        terms = {ADVERSARIAL: adversarial(context.of(judging.name))}
+        for regularizer in _active(gan, side):
+            function = getattr(regularizer, f"{side}_loss")
+            term = function(context.of(regularizer.name))
+            terms[regularizer.name] = tf.ensure_shape(term, ())
+        return terms
+
+    def _draws(self, side, number):
+        return Draws(self._seed, number).scope(side)
+
+    def _latents(self, side, number, images):
+        return self.gan.draw_latents(images, self._draws(side, number))
+
+
+@contextlib.contextmanager
+def unchanged(variables):
+    """Gives variables the values back that they had before the block.
+
+    Also within a graph, where it is a part of what the graph does.
+    """
+    before = [tf.identity(tf.convert_to_tensor(v.value)) for v in variables]
+    yield
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
+
+
+def state_of(gan):
+    """The variables of networks and regularizers that no optimizer trains."""
+    layers = [gan.generator, gan.discriminator, *gan.regularizers]
+    # Not `weights`: the seeds of dropout are variables, but no weights.
+    return [v for x in layers for v in x.variables if not v.trainable]
+
+
+def _active(gan, side):
+    """The regularizers that have a term on that side."""
+    return [r for r in gan._active if not getattr(r, f"{side}_weight").is_zero]
+
+
+def _spectral_layers(gan):
+    models = [gan.generator, gan.discriminator, *gan.regularizers]
+    layers = [layer for model in models for layer in model._flatten_layers()]
+    return [x for x in layers if isinstance(x, SpectralNormalization)]
