@@ -228,10 +228,10 @@ def fit_worker(threads):
 class Worker:
     """A process that makes steps when asked."""
 
-    def __init__(self, arguments, threads):
+    def __init__(self, arguments, threads, script=__file__):
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         self._errors = Path(tempfile.mkstemp(suffix=".log")[1])
-        command = [sys.executable, __file__, "--threads", str(threads)]
+        command = [sys.executable, script, "--threads", str(threads)]
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(
                 [*command, *arguments],
