@@ -105,8 +105,8 @@ class RunFolder:
             if self.recipe.exists() and self.recipe.read_text() != dumped:
                 self.faults.unlink(missing_ok=True)  # those of that recipe
         else:
-            old = recipes.load(self.recipe)
-            if any(differences(old.to_dict(), recipe.to_dict())):
+            old = recipes.load(self.recipe, kind=None)
+            if any(_changes(old, recipe)):
                 count = len(list(self.path.glob("recipe-before-*.yaml")))
                 kept = self.path / f"recipe-before-{count + 1}.yaml"
                 write_text(kept, recipes.dump(old))
@@ -243,8 +243,8 @@ def _check_writable(path):
 
 
 def _check_same(recipe, folder):
-    before = recipes.load(folder.recipe)
-    changed = list(differences(before.to_dict(), recipe.to_dict()))
+    before = recipes.load(folder.recipe, kind=None)
+    changed = list(_changes(before, recipe))
     if not changed:
         return
     lines = [f"{folder.path}: holds a run of another recipe:"]
@@ -261,19 +261,26 @@ def _check_same(recipe, folder):
     raise UsageError("\n".join(lines))
 
 
-def differences(before, now, path=""):
+def _changes(before, now):
+    """The `differences` of two recipes."""
+    free = getattr(now, "FREE", _FREE)
+    return differences(before.to_dict(), now.to_dict(), free=free)
+
+
+def differences(before, now, path="", free=_FREE):
     """Yields `(path, before, now)` where two recipes would train differently.
 
     Args:
         before: the recipe as plain data.
         now: the other one.
         path: where in the recipe they are.
+        free: the paths that may differ.
     """
-    if path in _FREE or before == now:
+    if path in free or before == now:
         return
     if isinstance(before, dict) and isinstance(now, dict):
         for key in {**before, **now}:
             inner = f"{path}.{key}" if path else key
-            yield from differences(before.get(key), now.get(key), inner)
+            yield from differences(before.get(key), now.get(key), inner, free)
     else:
         yield path, before, now

@@ -40,9 +40,9 @@ def write(folder, text, name="mine.yaml"):
     return path
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", recipes.names(None))
 def test_each_recipe_is_valid_named_as_its_file_and_described(name):
-    recipe = recipes.load(name)
+    recipe = recipes.load(name, kind=None)
     assert recipe.name == name
     assert 20 < len(recipe.description) < 70
     header = recipes.find(name).read_text().split("schema:")[0]
@@ -64,15 +64,43 @@ def test_the_promised_recipes_are_there():
     }
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", recipes.names(None))
 def test_a_saved_recipe_is_a_recipe_that_says_the_same(name, tmp_path):
-    recipe = recipes.load(name, ["train.seed=7"])
+    recipe = recipes.load(name, ["train.seed=7"], kind=None)
     recipes.save(recipe, tmp_path / "recipe.yaml")
-    assert recipes.load(tmp_path / "recipe.yaml") == recipe
-    assert recipes.load(tmp_path) == recipe  # a run's folder
+    assert recipes.load(tmp_path / "recipe.yaml", kind=None) == recipe
+    assert recipes.load(tmp_path, kind=None) == recipe  # a run's folder
     # Any YAML reader gets the same data, not only ours.
     plain = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
     assert plain == recipe.to_dict()
+
+
+def test_recipes_are_of_a_gan_or_of_a_classifier():
+    gans, classifiers = recipes.names(), recipes.names("classifier")
+    assert sorted(gans + classifiers) == recipes.names(None)
+    assert set(classifiers) >= {
+        f"fashion_mnist_wrn_{method}"
+        for method in ("plain", "mixup", "cutmix", "adaptive_mix")
+    }
+    with pytest.raises(recipes.RecipeError, match=r"keras_ganmix\.classify"):
+        recipes.load(classifiers[0])
+    with pytest.raises(recipes.RecipeError, match=r"keras_ganmix\.train"):
+        recipes.load("quickstart", kind="classifier")
+    with pytest.raises(recipes.RecipeError, match="kind: got 'gn'; allowed"):
+        recipes.load("quickstart", ["kind=gn"], kind=None)
+
+
+def test_methods_of_classifiers_mirror_their_classes():
+    from keras_ganmix.classifying import methods
+    from keras_ganmix.recipes.classifier import METHODS
+
+    classes = {"plain": methods.Plain, "adaptive_mix": methods.AdaptiveMix}
+    for type, model in METHODS.models.items():
+        values = model(type=type).model_dump(exclude={"type"})
+        builder = classes.get(type, methods.Mixing)
+        parameters = inspect.signature(builder).parameters
+        for name, value in values.items():
+            assert parameters[name].default == value
 
 
 def test_a_saved_recipe_writes_every_default():

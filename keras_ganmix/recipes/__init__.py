@@ -14,13 +14,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from keras_ganmix.recipes import errors, loading, overrides
+from keras_ganmix.recipes.classifier import ClassifierRecipe
 from keras_ganmix.recipes.errors import RecipeError
-from keras_ganmix.recipes.loading import folder, names, read
+from keras_ganmix.recipes.loading import folder, read
 from keras_ganmix.recipes.schema import LOSSES, VERSION, Recipe
 from keras_ganmix.utils.names import unknown
 
 __all__ = [
     "LOSSES",
+    "ClassifierRecipe",
     "Recipe",
     "RecipeError",
     "dump",
@@ -32,17 +34,37 @@ __all__ = [
     "save",
 ]
 
+# What a recipe can be of: the model that checks it, and who runs it.
+_KINDS = {
+    "gan": (Recipe, "a GAN", "train"),
+    "classifier": (ClassifierRecipe, "a classifier", "classify"),
+}
 
-def find(name_or_path):
+
+def names(kind="gan"):
+    """Returns the names of the recipes that come with the package.
+
+    Args:
+        kind: `"gan"`, `"classifier"`, or `None` for both.
+    """
+    listed = loading.names()
+    if kind is None:
+        return listed
+    paths = {name: folder() / f"{name}.yaml" for name in listed}
+    return [name for name in listed if _kind_of(read(paths[name])) == kind]
+
+
+def find(name_or_path, kind=None):
     """Returns the path of a recipe.
 
     Args:
-        name_or_path: a name in `names()`, a file, or a run's folder.
+        name_or_path: a name in `names(None)`, a file, or a run's folder.
+        kind: of the names that are listed if there is none.
 
     Raises:
         RecipeError: if there is none; lists the near names.
     """
-    if name_or_path in names():
+    if name_or_path in loading.names():
         return folder() / f"{name_or_path}.yaml"
     # Not pathlib's questions: they raise for names that cannot exist.
     path = Path(os.path.expanduser(name_or_path))
@@ -52,33 +74,36 @@ def find(name_or_path):
         return path
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise RecipeError(f"{path}: no such recipe file")
-    raise RecipeError(unknown("recipe", str(name_or_path), names()))
+    raise RecipeError(unknown("recipe", str(name_or_path), names(kind)))
 
 
-def load(name_or_path, changes=()):
+def load(name_or_path, changes=(), kind="gan"):
     """Reads and checks a recipe.
 
     Args:
         name_or_path: as for `find`.
         changes: strings such as `"data.batch_size=32"`, applied in order.
+        kind: `"gan"`, `"classifier"`, or `None` for either.
 
     Returns:
-        A `Recipe`.
+        A `Recipe` or a `ClassifierRecipe`.
 
     Raises:
-        RecipeError: with a line for each mistake.
+        RecipeError: with a line for each mistake; also for a recipe of the
+            other kind.
     """
-    path = find(name_or_path)
-    return from_dict(read(path), changes, origin=str(path))
+    path = find(name_or_path, kind)
+    return from_dict(read(path), changes, str(path), kind)
 
 
-def from_dict(data, changes=(), origin="recipe"):
+def from_dict(data, changes=(), origin="recipe", kind="gan"):
     """Checks the plain data of a recipe; see `load`.
 
     Args:
         data: nested dicts and lists; left unchanged.
         changes: as for `load`.
         origin: what error lines call the data.
+        kind: as for `load`.
     """
     data = _expanded(data)
     version = data.get("schema")
@@ -93,10 +118,11 @@ def from_dict(data, changes=(), origin="recipe"):
         keys = overrides.apply(data, text)
         data = _expanded(data)
         changed[".".join(map(str, keys))] = text
+    model = _model(data, kind, origin)
     try:
-        return Recipe.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        found = errors.lines(error, Recipe, data)
+        found = errors.lines(error, model, data)
     raise RecipeError(
         [f"{_origin(p, changed, origin)}: {p}: {m}" for p, m in found]
     ) from None
@@ -110,6 +136,27 @@ def save(recipe, path):
 def dump(recipe):
     """Returns the whole recipe, defaults included, as YAML text."""
     return loading.dump(recipe.to_dict())
+
+
+def _kind_of(data):
+    return data.get("kind", "gan")
+
+
+def _model(data, kind, origin):
+    """The model of a recipe's kind, which is the one that is wanted."""
+    found = _kind_of(data)
+    if found != "classifier" and "kind" in data:
+        raise RecipeError(
+            f"{origin}: kind: got {found!r}; allowed: classifier, or no such "
+            "key for a GAN"
+        )
+    model, what, command = _KINDS[found]
+    if kind not in (None, found):
+        raise RecipeError(
+            f"{origin}: is the recipe of {what}; allowed here: that of "
+            f"{_KINDS[kind][1]}. Use python -m keras_ganmix.{command}"
+        )
+    return model
 
 
 def _expanded(data):

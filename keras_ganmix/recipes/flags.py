@@ -23,13 +23,14 @@ def define(options, recipe_help=RECIPE, set_help=SET):
     flags.DEFINE_multi_string("set", [], set_help, flag_values=options)
 
 
-def load(options, changes=(), default=None):
-    """Returns the `Recipe` that the flags ask for.
+def load(options, changes=(), default=None, kind="gan"):
+    """Returns the recipe that the flags ask for.
 
     Args:
         options: the flags.
         changes: further changes, applied after those of `--set`.
         default: name of a recipe where `--recipe` was not given.
+        kind: as for `recipes.load`.
 
     Raises:
         UsageError: if there is neither.
@@ -39,6 +40,6 @@ def load(options, changes=(), default=None):
     if name is None:
         raise UsageError(
             "--recipe: missing; allowed: a recipe file, or one of "
-            f"{', '.join(recipes.names())}"
+            f"{', '.join(recipes.names(kind))}"
         )
-    return recipes.load(name, [*options.set, *changes])
+    return recipes.load(name, [*options.set, *changes], kind)
