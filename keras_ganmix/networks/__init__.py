@@ -10,6 +10,9 @@ Each family is a module with `generator(image_shape, ...)` and
 - `wgan_gp`: residual networks with layer normalisation in the
   discriminator (Gulrajani et al. 2017).
 
+Beside them `wide_resnet` has a `classifier(image_shape, num_classes, ...)`
+(Zagoruyko & Komodakis 2016).
+
 Models take latents or [latents, labels], images or [images, labels]. Images
 are float32, NHWC, in [-1, 1]; labels are int32 scalars in
 [0, num_classes); discriminators return float32 logits of shape (batch, 1).
@@ -178,7 +181,7 @@ def build(kind, name, **kwargs):
 
 
 def __getattr__(name):
-    if name in NAMES:
+    if name in (*NAMES, "wide_resnet"):
         return importlib.import_module(f"keras_ganmix.networks.{name}")
     raise AttributeError(
         f"module 'keras_ganmix.networks' has no attribute {name!r}"
@@ -186,4 +189,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*__all__, *NAMES})
+    return sorted({*__all__, *NAMES, "wide_resnet"})

@@ -86,3 +86,28 @@ def doublings(size):
     """
     start = {28: 7, 48: 6, 96: 6}.get(size, 4)
     return start, int(math.log2(size // start))
+
+
+def wide_resnet(shape, num_classes, depth, width, orthogonal_head):
+    """Raises ValueError for what no wide residual network can be."""
+    shape = any_shape(shape)
+    if len(shape) != 3 or min(shape[:2]) < 4:
+        raise ValueError(
+            f"image_shape: {shape}; a wide_resnet needs (height, width, "
+            "channels) of at least 4 x 4 pixels"
+        )
+    positive("width", width)
+    positive("num_classes", num_classes)
+    positive("depth", depth)
+    if depth < 10 or depth % 6 != 4:
+        raise ValueError(
+            f"depth: {depth} is not 6 n + 4; use for example 10, 16, 22, 28"
+        )
+    if num_classes < 2:
+        raise ValueError("num_classes: 1; to classify takes at least 2")
+    if orthogonal_head and num_classes > 64 * width:
+        raise ValueError(
+            f"width: {width} gives features of {64 * width} numbers, which "
+            f"have no {num_classes} orthogonal axes; use at least "
+            f"{-(-num_classes // 64)}"
+        )
