@@ -77,9 +77,13 @@ _writer = _Writer()
 def variables_of(gan):
     """The variables of a compiled GAN that a run needs to continue.
 
+    Another model lists its own in `state_parts()`.
+
     Returns:
         Dictionary from the name of a part to its list of variables.
     """
+    if hasattr(gan, "state_parts"):
+        return gan.state_parts()
     parts = {
         # Not `weights`: the seeds of dropout are variables, but no weights.
         "generator": gan.generator.variables,
@@ -286,8 +290,8 @@ class RunState:
             The extras given to `save`, or `None` if there is no checkpoint.
 
         Raises:
-            CheckpointError: if it belongs to another GAN or another version
-                of the package, or none can be read.
+            CheckpointError: if it belongs to another model or another
+                version of the package, or none can be read.
         """
         path, extras = self._workers.from_chief(lambda: self._read_one(path))
         if path is None:
@@ -338,11 +342,11 @@ class RunState:
             if saved is None:
                 differences.append(f"it has no {name!r}")
             elif mine is None:
-                differences.append(f"this GAN has no {name!r}")
+                differences.append(f"this model has no {name!r}")
             elif saved != mine:
                 differences.append(f"{name!r} has other weights")
         raise CheckpointError(
-            f"The checkpoint {path} belongs to another GAN: "
+            f"The checkpoint {path} belongs to another model: "
             f"{'; '.join(differences)}. Use the recipe it was made with, or "
             "another folder."
         )

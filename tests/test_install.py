@@ -105,6 +105,7 @@ _DISTRIBUTIONS = {
     "grpc": "grpcio",
     "h11": "uvicorn",
     "pydantic_core": "pydantic",
+    "sklearn": "scikit-learn",
     "tensorflow_datasets": "tensorflow-datasets",
     "tensorflow_gan": "tensorflow-gan",
     "tensorflow_serving": "tensorflow-serving-api",
