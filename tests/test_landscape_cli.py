@@ -1,0 +1,157 @@
+"""The landscape command, as a user meets it."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_ganmix import landscape, train
+
+ROOT = Path(landscape.__file__).resolve().parents[1]
+TINY = [
+    "data.max_images=64",
+    "data.image_size=16",
+    "data.batch_size=8",
+    "generator={network: dcgan, width: 2, latent_dim: 4}",
+    "discriminator={network: dcgan, width: 2}",
+    "regularizers.0=Rotation",
+    "gradients={every: 1, batches: 1}",
+    "checkpoint={every: 1, keep: 3}",
+    "samples=null",
+    "name=turned",
+]
+FEW = ["--points=5", "--directions=2", "--batches=2"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "turned"
+    settings = [f"--set={setting}" for setting in TINY]
+    words = ["train", "--recipe=quickstart", "--quiet", "--steps=2"]
+    assert train.main([*words, *settings, f"--run_dir={folder}"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments, code, words",
+    [
+        (["--help"], 0, "--directions N"),
+        (["nowhere"], 2, "nowhere: holds no run"),
+    ],
+)
+def test_help_and_mistakes_are_answered_without_tensorflow(
+    arguments, code, words, tmp_path
+):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = subprocess.run(
+        [sys.executable, "-m", "keras_ganmix.landscape", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime - before.ru_utime
+    seconds += after.ru_stime - before.ru_stime
+    assert result.returncode == code
+    assert words in (result.stderr if code else result.stdout)
+    assert seconds < 1.5
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], "no runs; name their folders"),
+        (["RUN", "--points=10"], "--points: 10 is even"),
+        (["RUN", "--points=3"], "--points"),
+        (["RUN", "--extent=0"], "--extent: 0 is not allowed"),
+        (["RUN", "--extent=nan"], "--extent: nan is not allowed"),
+        (["RUN", "--steps=best"], "allowed: newest, all, or comma-separated"),
+        (["RUN", "--steps=1,5"], "no checkpoint of step 5; it has 0, 1, 2"),
+        (["RUN", "other"], "--out: missing; several runs need a folder"),
+        (["RUN", "--out=RUN/recipe.yaml"], "--out"),
+        (["RUN", "COPY", "--out=new"], "the same recipe with the same seed"),
+        (["RUN", "--directons=2"], "Did you mean 'directions'"),
+    ],
+)
+def test_mistakes_are_refused(run, arguments, words, tmp_path, capsys):
+    if "COPY" in arguments:
+        shutil.copytree(run, tmp_path / "copy")
+    places = {"RUN": run, "COPY": tmp_path / "copy"}
+    for name, place in places.items():
+        arguments = [x.replace(name, str(place)) for x in arguments]
+    assert landscape.main(["landscape", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and words in err and err.count("\n") == 1
+
+
+def contents(folder):
+    return {
+        path: path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_landscape_of_a_run(run, tmp_path, capsys):
+    before = contents(run)
+    out = tmp_path / "out"
+    code = landscape.main(
+        [
+            *("landscape", str(run), f"--out={out}", *FEW),
+            *("--steps=1,2", "--two", "--gradients"),
+        ]
+    )
+    text = capsys.readouterr()
+    assert code == 0
+    assert contents(run) == before
+    assert "about" in text.err and "step 2: " in text.err
+    assert f"landscape: {out / 'landscape.html'}" in text.out
+
+    found = json.loads((out / "landscape.json").read_text())
+    assert found["protocol"]["points"] == 5
+    assert found["alphas"] == [-1, -0.5, 0, 0.5, 1]
+    (own,) = found["runs"]
+    assert [line["step"] for line in own["gradients"]] == [0, 1, 2]
+    assert [look["step"] for look in own["checkpoints"]] == [0, 1, 2]
+    first, _, last = own["checkpoints"]
+    assert (
+        "lines" not in first and "generator/Rotation/cosine" in first["angles"]
+    )
+    terms = last["lines"]["discriminator"]
+    assert list(terms) == ["adversarial", "Rotation", "total"]
+    losses = np.array(terms["Rotation"]["losses"])
+    assert losses.shape == (2, 5)
+    assert terms["Rotation"]["at_zero"]["mean"] == losses[0, 2] == losses[1, 2]
+    assert np.shape(last["planes"]["generator"]["total"]) == (5, 5)
+    rows = [line.split() for line in text.out.splitlines()]
+    assert ["discriminator:", "Rotation", "turned", "2"] in [
+        row[:4] for row in rows
+    ]
+
+    pictures = {path.name: Image.open(path).size for path in out.glob("*.png")}
+    assert set(pictures) == {
+        "lines.png",
+        "lines-turned-seed-0.png",
+        "plane-turned-seed-0-step-1.png",
+        "plane-turned-seed-0-step-2.png",
+        "gradients.png",
+    }
+    page = (out / "landscape.html").read_text()
+    assert page.count("data:image/png;base64,") == 5
+    assert "generator: Rotation" in page and "http" not in page
+
+
+def test_a_changed_recipe_is_told(run, tmp_path, capsys):
+    shutil.copytree(run, tmp_path / "copy")
+    recipe = tmp_path / "copy" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("width: 2", "width: 3"))
+    assert landscape.main(["landscape", str(tmp_path / "copy"), *FEW]) == 2
+    assert "was the recipe changed?" in capsys.readouterr().err
