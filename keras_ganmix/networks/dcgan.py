@@ -4,6 +4,7 @@ import keras
 from keras import layers as kl
 
 from keras_ganmix.networks import checks
+from keras_ganmix.networks.convolution import Conv2D, Conv2DTranspose
 from keras_ganmix.networks.inputs import images_and_labels, latents_and_labels
 from keras_ganmix.networks.layers import LabelEmbedding, logits, packed
 from keras_ganmix.networks.normalization import BatchNormalization
@@ -79,7 +80,7 @@ def generator(
     x = _batch_norm("norm_0", synchronized)(x)
     x = kl.ReLU(name="relu_0")(x)
     for i, filters in enumerate(widths[1:], 1):
-        x = kl.Conv2DTranspose(
+        x = Conv2DTranspose(
             filters,
             kernel_size,
             strides=2,
@@ -90,7 +91,7 @@ def generator(
         )(x)
         x = _batch_norm(f"norm_{i}", synchronized)(x)
         x = kl.ReLU(name=f"relu_{i}")(x)
-    x = kl.Conv2DTranspose(
+    x = Conv2DTranspose(
         channels,
         kernel_size,
         strides=2,
@@ -163,7 +164,7 @@ def discriminator(
     for i, filters in enumerate(_widths(width, n)):
         batch_norm = normalization == "batch" and i > 0
         x = make(
-            kl.Conv2D(
+            Conv2D(
                 filters,
                 kernel_size,
                 strides=2,

@@ -11,6 +11,7 @@ from keras import initializers
 from keras import layers as kl
 
 from keras_ganmix.networks import checks
+from keras_ganmix.networks.convolution import Conv2D
 from keras_ganmix.networks.resampling import ConvPool2D, UpsampleConv2D
 
 
@@ -47,7 +48,7 @@ def generator_body(x, size, channels, widths, normalize, last_normalize):
         x = _up_block(x, filters, normalize, f"block_{i}")
     x = last_normalize(x, "norm_out")
     x = kl.ReLU(name="relu_out")(x)
-    x = kl.Conv2D(
+    x = Conv2D(
         channels,
         3,
         padding="same",
@@ -91,14 +92,14 @@ def _up_block(x, filters, normalize, name):
     )(h)
     h = normalize(h, f"{name}_norm_2")
     h = kl.ReLU(name=f"{name}_relu_2")(h)
-    h = kl.Conv2D(
+    h = Conv2D(
         filters,
         3,
         padding="same",
         kernel_initializer=residual(),
         name=f"{name}_conv_2",
     )(h)
-    shortcut = kl.Conv2D(
+    shortcut = Conv2D(
         filters, 1, kernel_initializer=glorot(), name=f"{name}_shortcut"
     )(x)
     shortcut = kl.UpSampling2D(name=f"{name}_upsample")(shortcut)
@@ -107,7 +108,7 @@ def _up_block(x, filters, normalize, name):
 
 def _first_block(x, filters, make, name):
     h = make(
-        kl.Conv2D(
+        Conv2D(
             filters,
             3,
             padding="same",
@@ -123,9 +124,7 @@ def _first_block(x, filters, make, name):
     )(h)
     shortcut = kl.AveragePooling2D(2, name=f"{name}_pool")(x)
     shortcut = make(
-        kl.Conv2D(
-            filters, 1, kernel_initializer=glorot(), name=f"{name}_shortcut"
-        )
+        Conv2D(filters, 1, kernel_initializer=glorot(), name=f"{name}_shortcut")
     )(shortcut)
     return kl.Add(name=name)([h, shortcut])
 
@@ -135,7 +134,7 @@ def _down_block(x, filters, down, make, normalize, name):
     h = normalize(x, f"{name}_norm_1")
     h = kl.ReLU(name=f"{name}_relu_1")(h)
     h = make(
-        kl.Conv2D(
+        Conv2D(
             hidden,
             3,
             padding="same",
@@ -145,7 +144,7 @@ def _down_block(x, filters, down, make, normalize, name):
     )(h)
     h = normalize(h, f"{name}_norm_2")
     h = kl.ReLU(name=f"{name}_relu_2")(h)
-    second = ConvPool2D if down else kl.Conv2D
+    second = ConvPool2D if down else Conv2D
     h = make(
         second(
             filters,
@@ -160,7 +159,7 @@ def _down_block(x, filters, down, make, normalize, name):
         shortcut = kl.AveragePooling2D(2, name=f"{name}_pool")(shortcut)
     if down or filters != hidden:
         shortcut = make(
-            kl.Conv2D(
+            Conv2D(
                 filters,
                 1,
                 kernel_initializer=glorot(),
