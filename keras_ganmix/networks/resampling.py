@@ -13,8 +13,12 @@ from keras import ops
 
 def _box(kernel):
     """Sums the four shifts of a kernel by 0 or 1: (k, k, ...) -> (k+1, ...)."""
-    kernel = ops.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
-    return kernel[1:, 1:] + kernel[:-1, 1:] + kernel[1:, :-1] + kernel[:-1, :-1]
+    # Not slices of one padded kernel, whose gradients are slow.
+    shifts = [
+        ops.pad(kernel, [[1 - p, p], [1 - q, q], [0, 0], [0, 0]])
+        for p, q in ((1, 1), (0, 1), (1, 0), (0, 0))
+    ]
+    return shifts[0] + shifts[1] + shifts[2] + shifts[3]
 
 
 @keras.saving.register_keras_serializable(package="keras_ganmix")
