@@ -98,8 +98,8 @@ def test_only_float32_is_computed_in_another_way():
 def test_images_are_made_in_blocks(family):
     """What the layers are for: hardly a convolution to 3 channels is left."""
     shape = (32, 32, 3)
-    generator = build("generator", family, image_shape=shape, width=2)
-    discriminator = build("discriminator", family, image_shape=shape, width=2)
+    generator = build("generator", family, image_shape=shape, width=8)
+    discriminator = build("discriminator", family, image_shape=shape, width=8)
 
     @tf.function
     def gradient(latents):
