@@ -114,7 +114,7 @@ def make_rows(baseline, arms, cells, floor):
     ]
 
 
-def make_row(name, baseline, arms, values, floor):
+def make_row(name, baseline, arms, values, floor, better=None):
     """The arms compared by one score.
 
     Args:
@@ -123,6 +123,7 @@ def make_row(name, baseline, arms, values, floor):
         arms: names of the arms that have the score.
         values: dict from arm to a dict from seed to number.
         floor: dict from score to number.
+        better: `"higher"` or `"lower"`; by default what the name says.
 
     Returns:
         Dict: `score`, `better` (higher, lower or nothing), `floor`, and `arms`:
@@ -131,7 +132,7 @@ def make_row(name, baseline, arms, values, floor):
         t), `pairs`, `p` (paired t test), `p_holm` (Holm's correction over the
         arms of this row) and `verdict`.
     """
-    better, row = direction(name), {}
+    better, row = better or direction(name), {}
     for arm in arms:
         mean, spread, count = summarize(list(values[arm].values()))
         row[arm] = {"mean": mean, "spread": spread, "count": count}
