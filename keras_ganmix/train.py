@@ -4,7 +4,7 @@ import sys
 
 from absl import flags
 
-from keras_ganmix import cluster, recipes, run_folder
+from keras_ganmix import cluster, meeting, recipes, run_folder
 from keras_ganmix.cluster import PeerError
 from keras_ganmix.recipes import flags as recipe_flags
 from keras_ganmix.recipes.source import open_source
@@ -219,8 +219,10 @@ def _train(recipe, options, profile=None):
     # From here on TensorFlow is needed, whose import takes seconds.
     if team is not None:
         _meet(team, recipe, resumes, options.peer_timeout, say)
-    run = _make_run(recipe, source, folder, resumes, origin, team)
-    if run.is_done and run.is_told:
+    run, is_over = _make_run(
+        recipe, source, folder, resumes, origin, team, options.peer_timeout
+    )
+    if is_over:
         why = f": {run.ended}" if run.ended else ""
         say(f"run: {folder.path} is done already, at step {run.step}{why}")
         return cli.DONE
@@ -238,41 +240,45 @@ def _meet(team, recipe, resumes, timeout, say):
     if not team.is_chief:
         hush()
     say(f"workers: waiting for {len(team.names) - 1} more")
-    mine = cluster.passport(recipe.to_dict(), resumes)
+    mine = meeting.passport(recipe.to_dict(), resumes)
     with cli.bad_input():
-        cluster.meet(team, mine, timeout)
+        meeting.meet(team, mine, timeout)
 
 
-def _make_run(recipe, source, folder, resumes, origin, team):
+def _make_run(recipe, source, folder, resumes, origin, team, timeout):
+    """The `Run`, and whether nothing of it is left to do."""
     with cli.without_startup_noise():
         from keras_ganmix import building
         from keras_ganmix.running import Run
-        from keras_ganmix.workers import peers_named
-    with peers_named(team), cli.bad_input(), cli.without_startup_noise():
+        from keras_ganmix.workers import together
+    with (
+        together(team),
+        cli.bad_input(),
+        meeting.patience(team, timeout),
+        cli.without_startup_noise(),
+    ):
         strategy = building.build_strategy(recipe)
         building.start_devices()
-    with peers_named(team), cli.bad_input(), cli.plain_warnings():
+    with together(team), cli.bad_input(), cli.plain_warnings():
         building.set_up(recipe)
         gan = building.build_gan(recipe, source, strategy)
         if origin is not None:
             with cli.bad_input("init_from"):
                 building.start_from(gan, origin)
-        return Run(recipe, source, gan, folder, resumes)
+        run = Run(recipe, source, gan, folder, resumes)
+        return run, run.is_done and run.is_told
 
 
 def _train_in_folder(run, team, progress):
     """Trains, and says in a line what has befallen the run."""
-    from keras_ganmix import costs
     from keras_ganmix.running import FAILURES
-    from keras_ganmix.workers import peers_named
+    from keras_ganmix.workers import together
 
     folder = run.folder
-    with cli.bad_input("run_dir"), cli.plain_warnings():
-        if team is None or team.is_chief:
-            costs.check_room(run.recipe, run.gan, folder.path)
-        folder.make(run.recipe)
+    with together(team), cli.bad_input("run_dir"), cli.plain_warnings():
+        _make_folder(run, team)
     try:
-        with peers_named(team):
+        with together(team):
             return _train_to_the_end(run, progress)
     except FAILURES as error:
         with cli.complaining(OSError):
@@ -288,6 +294,14 @@ def _train_in_folder(run, team, progress):
         raise cli.UsageError(cli.one_line(error)) from error
     finally:
         folder.leave()
+
+
+def _make_folder(run, team):
+    from keras_ganmix import costs
+
+    if team is None or team.is_chief:
+        costs.check_room(run.recipe, run.gan, run.folder.path)
+    run.folder.make(run.recipe)
 
 
 def _team(recipe):

@@ -7,6 +7,8 @@ alone would leave the others waiting.
 
 import contextlib
 import json
+import re
+import time
 import warnings
 
 import numpy as np
@@ -136,30 +138,83 @@ def hush():
 
 
 @contextlib.contextmanager
-def peers_named(cluster):
-    """Turns the errors that a lost worker leaves into one that names it.
+def together(cluster):
+    """Lets the workers of a run fail together, each saying why.
+
+    What ends the block by an error is told to the others; what was told by
+    another, or the traces that one leaves that was killed, become an error
+    that names it.
 
     Args:
         cluster: the `Cluster`, or `None` for a process alone.
 
     Raises:
-        PeerError: naming those that do not answer any more.
+        PeerError: naming the worker that failed and why, or those that do
+            not answer any more.
+        what the block raises otherwise.
     """
     try:
         yield
-    except _BROKEN as error:
+    except BaseException as error:
         if cluster is None:
             raise
-        lost = ", ".join(cluster.silent()) or (
-            f"another worker ({str(error).splitlines()[0]})"
-        )
+        fault = _fault_of_others(cluster, error)
+        if fault is None:
+            _tell(cluster, error)
+            raise
         raise PeerError(
-            f"lost {lost}: it was ended, or cannot be reached. Start all "
-            "workers again: the run goes on from its last checkpoint."
+            f"{fault}. Start all workers again: the run goes on from its "
+            "last checkpoint."
         ) from error
 
 
-# What TensorFlow raises when a collective operation finds no peer.
+# What a worker says of its end, in the midst of what TensorFlow adds.
+_TOLD_BY = "<<keras_ganmix: {}>>"
+_HEARD = re.compile(re.escape(_TOLD_BY).replace(r"\{\}", "(.*?)"), re.DOTALL)
+_MOST_LETTERS = 500
+_SECONDS_TO_TELL = 0.5
+
+
+def _tell(cluster, error):
+    """Ends what the others wait for, with the reason.
+
+    By TensorFlow's coordination service, as its `PreemptionCheckpointHandler`
+    does; it has no public face.
+    """
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[
+        :_MOST_LETTERS
+    ]
+    text = f"{cluster.shown(cluster.index)} ended by {reason}"
+    # Where it cannot be told, the others hear of this worker's end later.
+    with contextlib.suppress(*_UNTOLD):
+        from tensorflow.python.eager import context
+
+        context.context().report_error_to_cluster(
+            tf.errors.ABORTED, _TOLD_BY.format(text)
+        )
+        time.sleep(_SECONDS_TO_TELL)
+
+
+# An older or newer TensorFlow, one that is not connected yet, any more.
+_UNTOLD = (ImportError, AttributeError, ValueError, tf.errors.OpError)
+
+
+def _fault_of_others(cluster, error):
+    """What another worker has done to this one, or `None`."""
+    if not isinstance(error, _BROKEN):
+        return None
+    heard = _HEARD.search(str(error))
+    if heard is not None:
+        return heard[1]
+    lost = ", ".join(cluster.silent())
+    if not lost and not _OF_OTHERS.search(str(error)):
+        return None
+    lost = lost or f"another worker ({str(error).splitlines()[0]})"
+    return f"lost {lost}: it was ended, or cannot be reached"
+
+
+# What TensorFlow raises when a collective operation finds no peer, and how
+# that differs from an error of this worker's own.
 _BROKEN = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -169,3 +224,4 @@ _BROKEN = (
     tf.errors.UnavailableError,
     tf.errors.UnknownError,
 )
+_OF_OTHERS = re.compile("[Cc]ollective|[Cc]oordination|remote target|heartbeat")

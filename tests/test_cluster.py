@@ -1,17 +1,15 @@
-"""Workers meet before TensorFlow starts, or are told who is missing."""
+"""What `TF_CONFIG` may say, and who of those that it names is there."""
 
-import concurrent.futures
 import json
 import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from keras_ganmix import cluster, recipes
+from keras_ganmix import cluster
 
 ROOT = Path(cluster.__file__).resolve().parents[1]
 
@@ -37,6 +35,9 @@ def test_the_chief_comes_first():
     assert found.index == 1 and not found.is_chief
     assert read(config(TWO, FIRST)).is_chief
     assert found.shown(2) == "worker 1 (v:3)"
+    found = read(config({"worker": ["[::1]:80", "a-b.c:1"]}, FIRST))
+    assert found.addresses == (("::1", 80), ("a-b.c", 1))
+    assert found.shown(0) == "worker 0 ([::1]:80)"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,9 @@ def test_the_chief_comes_first():
         (config({"worker": ["a"]}, FIRST), "address 'a' of worker 0"),
         (config({"worker": ["a:0"]}, FIRST), "address 'a:0'"),
         (config({"worker": [7]}, FIRST), "address 7"),
+        (config({"worker": ["http://a:1"]}, FIRST), "address 'http://a:1'"),
+        (config({"worker": ["a:\u00b2"]}, FIRST), "expected host:port"),
+        (config({"worker": ["::1:1"]}, FIRST), "address '::1:1'"),
         (config({"worker": ["a:1", "a:1"]}, FIRST), "one address to two"),
         (config({**TWO, "ps": ["c:3"]}, FIRST), "tasks 'ps'"),
         (config({**TWO, "chief": ["c:3", "d:4"]}, FIRST), "more than one"),
@@ -100,77 +104,6 @@ def team():
         read(config({"worker": addresses}, {"type": "worker", "index": i}))
         for i in range(3)
     ]
-
-
-def meet(team, passports, timeout=20):
-    """What each gets from `meet`: `None` or an exception."""
-    with concurrent.futures.ThreadPoolExecutor(len(team)) as threads:
-        meetings = [
-            threads.submit(cluster.meet, one, passport, timeout)
-            for one, passport in zip(team, passports, strict=True)
-        ]
-    return [meeting.exception() for meeting in meetings]
-
-
-def test_workers_that_are_alike_meet(team):
-    recipe = recipes.load("ring").to_dict()
-    passport = cluster.passport(recipe, False)
-    assert {"python", "tensorflow", "keras"} <= passport["versions"].keys()
-    assert meet(team, [passport] * 3) == [None] * 3
-    # And leave their ports to TensorFlow.
-    for one in team:
-        socket.create_server(one.addresses[one.index]).close()
-
-
-def test_differences_are_told_to_each(team):
-    passports = [
-        {"recipe": {"train": {"steps": n}}, "versions": {"keras": "3"}}
-        for n in (5, 5, 6)
-    ]
-    errors = meet(team, passports)
-    assert all(isinstance(error, ValueError) for error in errors)
-    assert "recipe.train.steps: 6 there, 5 here" in str(errors[0])
-    assert team[0].shown(2) in str(errors[0])
-    assert "recipe.train.steps: 5 there, 6 here" in str(errors[2])
-
-
-def test_missing_workers_are_named(team):
-    errors = meet(team[:2], [{}, {}], timeout=1.5)
-    for error in errors:
-        assert isinstance(error, cluster.PeerError)
-        assert f"after 1.5 s still missing: {team[0].shown(2)};" in str(error)
-
-
-def test_a_port_in_use_is_named(team):
-    with (
-        socket.create_server(("", team[0].addresses[0][1])),
-        pytest.raises(
-            ValueError, match=r"port \d+ of worker 0 .* cannot be used"
-        ),
-    ):
-        cluster.meet(team[0], {}, 1.0)
-
-
-def _connected(address):
-    """A connection to a port that will soon be listened at."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            return socket.create_connection(address)
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.01)
-
-
-def test_strangers_at_the_port_do_no_harm(team):
-    with concurrent.futures.ThreadPoolExecutor(4) as threads:
-        first = threads.submit(cluster.meet, team[0], {}, 20)
-        for words in (b"GET / HTTP/1.0\r\n\r\n", b"", b"99\n", b'{"a": 1}\n'):
-            with _connected(team[0].addresses[0]) as stranger:
-                stranger.sendall(words)
-        rest = [threads.submit(cluster.meet, one, {}, 20) for one in team[1:]]
-    assert [x.exception() for x in (first, *rest)] == [None] * 3
 
 
 def test_those_that_do_not_answer_are_known(team):

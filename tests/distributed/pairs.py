@@ -1,15 +1,17 @@
 """Two workers of one run: real processes that meet over loopback."""
 
+import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
 
 ARGUMENTS = [
     "--recipe=ring",
@@ -51,75 +53,73 @@ class Ended:
     ended: float
 
 
-class Worker:
-    """A process that trains."""
-
-    def __init__(self, folder, config, arguments, sends, script):
-        folder.mkdir(exist_ok=True)
-        number, step = sends or (0, -1)
-        script = str(Path(__file__).with_name(script))
-        arguments = [*ARGUMENTS, "--strategy=multi_worker", *arguments]
-        self.ended = None
-        self.process = subprocess.Popen(
-            [sys.executable, script, str(+number), str(step), *arguments],
-            cwd=folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "TF_CONFIG": config,
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def is_over(self):
-        if self.ended is None and self.process.poll() is not None:
-            self.ended = time.monotonic()
-        return self.ended is not None
-
-    def close(self):
-        """How it ended, which may be here."""
-        self.process.kill()
-        output, errors = self.process.communicate()
-        return Ended(self.process.returncode, output, errors, self.ended)
+@contextlib.contextmanager
+def nursery():
+    """A process that starts workers: `nursery.py`."""
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "nursery.py")],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(HERE.parents[1]),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        stdin=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait()
 
 
 def run_pair(
+    nursery,
     place,
     arguments,
     own=((), ()),
-    sends=(None, None),
-    seconds=240,
+    befalls=(None, None),
+    seconds=120,
     script="worker.py",
 ):
     """Runs two workers to their ends.
 
     Args:
+        nursery: what starts them.
         place: folder in which each worker gets a working folder.
         arguments: of both.
         own: further arguments of each.
-        sends: for each, the signal that it sends itself and the step.
-        seconds: after which they are killed.
+        befalls: for each, what befalls it (the number of a signal, or
+            "fails") and after which step.
+        seconds: after which that is an error.
         script: the program of both.
 
     Returns:
         `Ended` of the chief and of the other.
     """
-    ports = free_ports(2)
-    workers = []
-    try:
-        for i in (0, 1):
-            folder, config = place / f"worker{i}", tf_config(ports, i)
-            mine = [*arguments, *own[i]]
-            workers.append(Worker(folder, config, mine, sends[i], script))
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            over = [worker.is_over() for worker in workers]
-            if all(over):
-                break
-            time.sleep(0.05)
-    finally:
-        ends = [worker.close() for worker in workers]
-    return ends
+    ports, folders = free_ports(2), []
+    for i in (0, 1):
+        folders.append(place / f"worker{i}")
+        shutil.rmtree(folders[i], ignore_errors=True)
+        folders[i].mkdir()
+        mine = [str(word) for word in befalls[i] or ("", -1)]
+        mine += [*ARGUMENTS, "--strategy=multi_worker", *arguments, *own[i]]
+        config, program = tf_config(ports, i), str(HERE / script)
+        line = json.dumps([str(folders[i]), config, program, mine])
+        nursery.stdin.write(line.encode() + b"\n")
+    nursery.stdin.flush()
+    end = time.monotonic() + seconds
+    while not all((folder / "code").exists() for folder in folders):
+        assert time.monotonic() < end, [read(folder) for folder in folders]
+        assert nursery.poll() is None
+        time.sleep(0.02)
+    return [
+        Ended(int(code), output, errors, (folder / "code").stat().st_mtime)
+        for folder in folders
+        for code, output, errors in [read(folder)]
+    ]
+
+
+def read(folder):
+    """Code, output and errors of a worker, as far as they are there."""
+    files = [folder / name for name in ("code", "output", "errors")]
+    return [f.read_text() if f.exists() else "" for f in files]

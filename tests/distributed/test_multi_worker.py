@@ -1,5 +1,6 @@
 """Two workers train as one process, and end together."""
 
+import functools
 import json
 import re
 import signal
@@ -9,10 +10,12 @@ import pytest
 import tensorflow as tf
 
 from keras_ganmix import train
-from tests.distributed.pairs import ARGUMENTS, run_pair
+from tests.distributed.pairs import ARGUMENTS, nursery, run_pair
 
 pytestmark = pytest.mark.slow
 
+# Scores are looked at once, where all goes well.
+BARE = ["--set=samples=null", "--set=evaluate=null"]
 EVERYTHING = r"generator|discriminator|.*_optimizer|counters|metrics"
 
 
@@ -55,13 +58,21 @@ def test_two_devices_train_as_one(alone, tmp_path):
     assert_close(state(alone, 20), state(tmp_path / "run", 20), 1e-5)
 
 
-def test_two_workers_train_as_one(alone, tmp_path, capsys):
-    """One story, because each pair of processes takes ten seconds."""
+@pytest.fixture(scope="module")
+def pair():
+    """`run_pair`, with its nursery."""
+    with nursery() as process:
+        yield functools.partial(run_pair, process)
+
+
+def test_two_workers_train_as_one(pair, alone, tmp_path, capsys):
+    """One story, because each pair of processes takes seconds."""
     whole = tmp_path / "whole"
-    check_one_run(alone, whole, tmp_path)
+    check_one_run(pair, alone, whole, tmp_path)
     run = tmp_path / "run"
-    check_signal(run, tmp_path)
-    check_resume_and_loss(run, whole, tmp_path)
+    check_signal(pair, run, tmp_path)
+    check_resume_and_loss(pair, run, whole, tmp_path)
+    check_failure(pair, tmp_path, failing=0)
     # One process goes on from the checkpoints of two.
     capsys.readouterr()
     train_alone(run, "--steps=40", "--resume=must")
@@ -71,12 +82,12 @@ def test_two_workers_train_as_one(alone, tmp_path, capsys):
 
 
 @pytest.mark.long
-def test_a_nan_at_one_worker_leads_all_back(tmp_path):
+def test_a_nan_at_one_worker_leads_all_back(pair, tmp_path):
     run = tmp_path / "run"
-    chief, other = run_pair(
+    chief, other = pair(
         tmp_path,
         ["--steps=12", "--set=samples=null", f"--run_dir={run}"],
-        sends=[(0, 9), (0, 9)],
+        befalls=[("", 9), ("", 9)],
         script="unlucky.py",
     )
     assert (chief.code, other.code) == (0, 0), chief.errors + other.errors
@@ -87,10 +98,10 @@ def test_a_nan_at_one_worker_leads_all_back(tmp_path):
     assert [x["step"] for x in lines(run / "metrics.jsonl")] == [5, 10]
 
 
-def check_one_run(alone, whole, place):
+def check_one_run(pair, alone, whole, place):
     # The second worker has, as it were, another disk: it writes nothing.
     elsewhere = place / "elsewhere"
-    chief, other = run_pair(
+    chief, other = pair(
         place,
         ["--steps=20", "--set=samples={every: 10, count: 4}"],
         own=[[f"--run_dir={whole}"], [f"--run_dir={elsewhere}"]],
@@ -110,12 +121,12 @@ def check_one_run(alone, whole, place):
     assert chief.errors == other.output == other.errors == ""
 
 
-def check_signal(run, place):
+def check_signal(pair, run, place):
     """A signal to one worker ends all, at the same step."""
-    chief, other = run_pair(
+    chief, other = pair(
         place,
-        ["--steps=20", "--set=samples=null", f"--run_dir={run}"],
-        sends=[None, (signal.SIGTERM, 3)],
+        ["--steps=20", *BARE, f"--run_dir={run}"],
+        befalls=[None, (int(signal.SIGTERM), 3)],
     )
     assert (chief.code, other.code) == (143, 143), chief.errors + other.errors
     assert "saved at step 10" in chief.output
@@ -123,20 +134,43 @@ def check_signal(run, place):
     assert (summary["status"], summary["step"]) == ("interrupted", 10)
 
 
-def check_resume_and_loss(run, whole, place):
+def check_resume_and_loss(pair, run, whole, place):
     """The run goes on exactly; then a worker is lost."""
-    chief, other = run_pair(
+    chief, other = pair(
         place,
-        ["--steps=2000", "--set=samples=null", f"--run_dir={run}"],
-        sends=[None, (signal.SIGKILL, 30)],
+        ["--steps=2000", *BARE, f"--run_dir={run}"],
+        befalls=[None, (int(signal.SIGKILL), 30)],
     )
     assert (chief.code, other.code) == (3, -signal.SIGKILL), chief.errors
     assert_close(state(whole, 20, EVERYTHING), state(run, 20, EVERYTHING), 0)
-    for name in ("metrics.jsonl", "scores.jsonl"):
-        ours = [line for line in lines(run / name) if line["step"] <= 20]
-        assert ours == lines(whole / name)
+    ours = [line for line in lines(run / "metrics.jsonl") if line["step"] <= 20]
+    assert ours == lines(whole / "metrics.jsonl")
     assert len(chief.errors.splitlines()) == 1, chief.errors
     assert "lost worker 1 (127.0.0.1:" in chief.errors
     assert chief.ended - other.ended < 60
     summary = json.loads((run / "summary.json").read_text())
     assert summary["status"] == "failed" and "lost worker" in summary["error"]
+
+
+def check_failure(pair, place, failing):
+    """Whoever fails tells the others why, and nobody waits."""
+    run, befalls = place / f"failed{failing}", [None, None]
+    befalls[failing] = ("fails", 3)
+    arguments = ["--steps=2000", *BARE, f"--run_dir={run}"]
+    ends = pair(place, arguments, befalls=befalls)
+    assert [end.code for end in ends] == [3, 3], ends
+    failed, told = ends[failing], ends[1 - failing]
+    why = "[Errno 28] No space, éèà: 'a file'"
+    assert failed.errors == f"error: {why}\n"
+    shown = rf"worker {failing} \(127.0.0.1:\d+\) ended by OSError: "
+    expected = f"error: {shown}{re.escape(why)}. Start all workers again: "
+    assert re.match(expected, told.errors), told.errors
+    assert len(told.errors.splitlines()) == 1
+    assert abs(failed.ended - told.ended) < 5
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "failed" and why in summary["error"]
+
+
+@pytest.mark.long
+def test_a_worker_that_fails_tells_the_chief(pair, tmp_path):
+    check_failure(pair, tmp_path, failing=1)

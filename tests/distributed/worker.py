@@ -1,8 +1,10 @@
-"""The train command, sending itself a signal after a step.
+"""The train command, with something that befalls it after a step.
 
-Arguments: the number of the signal, the step, those of the command.
+Arguments: the number of the signal that it sends itself, or "fails" for a
+full disk, or nothing; the step; those of the command.
 """
 
+import errno
 import os
 import sys
 
@@ -14,13 +16,17 @@ with cli.without_startup_noise():
 
     from keras_ganmix import building
 
+WHAT, STEP = sys.argv[1], int(sys.argv[2])
 
-class Send(keras.callbacks.Callback):
+
+class Befall(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.step.numpy()) == STEP:
-            os.kill(os.getpid(), SIGNAL)
+        if int(self.model.step.numpy()) != STEP:
+            return
+        if WHAT == "fails":
+            raise OSError(errno.ENOSPC, "No space, éèà", "a file")
+        os.kill(os.getpid(), int(WHAT))
 
 
-SIGNAL, STEP = int(sys.argv[1]), int(sys.argv[2])
-building.build_schedule = lambda recipe: [Send()]
+building.build_schedule = lambda recipe: [Befall()]
 sys.exit(train.main(["train", *sys.argv[3:]]))
