@@ -39,7 +39,7 @@ class ClassDirections:
                     f"labels: no image of class {label}, whose direction is "
                     "needed; use more images."
                 )
-            # The last eigenvector of F F^T, smaller than F's own factors.
+            # Left singular vectors, from a matrix of D x D only.
             directions.append(np.linalg.eigh(own.T @ own)[1][:, -1])
         self.directions = np.stack(directions)
 
