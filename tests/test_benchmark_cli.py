@@ -42,16 +42,39 @@ def tiny(*changes):
     return gan, building.build_dataset(recipe, source, gan)
 
 
+class StepClock(parts._Clock):
+    """A step of this clock's seconds is just one."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.times.append(int(self.model.step.numpy()))
+
+
 @pytest.mark.slow
-def test_every_part_is_told(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "more, title",
+    [
+        (
+            ["train.steps_per_execution=4", "train.dtype=mixed_bfloat16"],
+            "batch 8, mixed_bfloat16, ",
+        ),
+        pytest.param(
+            ["strategy=mirrored", "train.dtype=mixed_float16"],
+            "CPU CPU mirrored",
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_every_part_is_told(more, title, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    changes = [f"--set={change}" for change in TINY]
+    monkeypatch.setattr(parts, "_Clock", StepClock)
+    changes = [f"--set={change}" for change in [*TINY, *more]]
     changes += ["--set=regularizers.0=R1", "--set=samples=null"]
     code = run("--recipe=ring", *changes, "--steps=2", "--json=out.json")
     assert code == 0
     captured = capsys.readouterr()
     assert "benchmark: tracing the step without R1" in captured.err
     for words in (
+        title,
         "step - that without R1",
         "a batch from the pipeline, alone",
         "step in fit with callbacks",
@@ -64,6 +87,7 @@ def test_every_part_is_told(tmp_path, monkeypatch, capsys):
     assert sorted(os.listdir()) == ["out.json"]
     seconds = {name: part["rounds"] for name, part in found["parts"].items()}
     assert {len(rounds) for rounds in seconds.values()} == {2}
+    assert seconds["fit"] == [1.0, 1.0]
     expected = 8 / found["parts"]["fit"]["seconds"]
     assert found["images_per_second"] == pytest.approx(expected)
     both = np.add(seconds["discriminator"], seconds["generator"])

@@ -134,19 +134,20 @@ class _Fit:
         self._clock = _Clock()
 
     def time(self, steps):
-        """Seconds per step, from the end of the first one on."""
-        run = self._run
+        """Seconds per step, from the end of the first execution on."""
+        run, at_once = self._run, self._run.gan.steps_per_execution
+        executions = -(-steps // at_once)
         run.gan.fit(
             building.build_dataset(run.recipe, run.source, run.gan),
             epochs=1,
-            steps_per_epoch=steps + 1,
+            steps_per_epoch=(executions + 1) * at_once,
             callbacks=[*self._callbacks, self._clock],
             verbose=0,
         )
         if run.signal.received is not None:
             raise KeyboardInterrupt
         times = self._clock.times
-        return (times[-1] - times[0]) / steps
+        return (times[-1] - times[0]) / (executions * at_once)
 
     def now_and_then(self):
         """Seconds of what is done every few steps: `(name, every, seconds)`."""

@@ -115,12 +115,18 @@ class Report:
         return "\n".join([*lines, "", NOTES])
 
     def _what(self):
+        train, strategy = self.recipe.train, self.recipe.strategy
         kinds = [d.device_type for d in tf.config.list_logical_devices()]
-        return (
-            f"{tuple(self.source.image_shape)}, batch "
-            f"{self.recipe.data.batch_size}, {os.cpu_count()} cores, "
-            f"{' '.join(kinds)}"
-        )
+        words = [
+            f"{tuple(self.source.image_shape)}",
+            f"batch {self.recipe.data.batch_size}",
+            train.dtype,
+            f"{os.cpu_count()} cores",
+            f"{' '.join(kinds)}" + f" {strategy}" * (strategy != "none"),
+        ]
+        if train.steps_per_execution > 1:
+            words.append(f"{train.steps_per_execution} steps at a time")
+        return ", ".join(words)
 
     def to_dict(self):
         """Everything, seconds of each round included, as plain data."""
