@@ -1,5 +1,7 @@
 """Draws the loss around trained weights: `python -m keras_ganmix.landscape`."""
 
+import contextlib
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -116,35 +118,26 @@ def _landscape(paths, options):
         found = subjects.find(paths, steps)
     with cli.bad_input("out"):
         out.mkdir(parents=True, exist_ok=True)
+    try:
+        return _measure(found, options, out)
+    finally:
+        with contextlib.suppress(OSError):
+            out.rmdir()  # if nothing was written
 
+
+def _measure(subjects, options, out):
     with cli.without_startup_noise():
         from keras_ganmix import building
         from keras_ganmix.landscapes import measuring, survey
 
         building.start_devices()
-    protocol = measuring.Protocol(
-        **{
-            name: options[name].value
-            for name in (
-                "points",
-                "extent",
-                "directions",
-                "batches",
-                "seed",
-                "two",
-                "gradients",
-            )
-        }
-    )
+    fields = [field.name for field in dataclasses.fields(measuring.Protocol)]
+    protocol = measuring.Protocol(**{n: options[n].value for n in fields})
     try:
         with cli.bad_input(), cli.plain_warnings():
-            looks = survey.survey(found, protocol, _say)
-    except measuring.NotFiniteLossError as error:
-        cli.complain(error)
-        return cli.FAILED_RUN
-    try:
-        _report(found, looks, protocol, out)
-    except OSError as error:
+            looks = survey.survey(subjects, protocol, _say)
+        _report(subjects, looks, protocol, out)
+    except (measuring.NotFiniteLossError, OSError) as error:
         cli.complain(cli.one_line(error))
         return cli.FAILED_RUN
     return cli.DONE

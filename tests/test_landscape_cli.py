@@ -100,6 +100,7 @@ def contents(folder):
     }
 
 
+@pytest.mark.slow
 def test_landscape_of_a_run(run, tmp_path, capsys):
     before = contents(run)
     out = tmp_path / "out"

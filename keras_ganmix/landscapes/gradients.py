@@ -16,7 +16,7 @@ def cosine(a, b):
             depend on are left out.
 
     Returns:
-        A number in [-1, 1]; NaN if one of them vanishes.
+        A number in [-1, 1]; NaN if one of them vanishes or is not finite.
     """
     dot, norm_a, norm_b = _products(a, b)
     return dot / (norm_a * norm_b) if norm_a and norm_b else math.nan
@@ -25,7 +25,7 @@ def cosine(a, b):
 def ratio(a, b):
     """Length of a gradient a over that of b; arguments as for `cosine`.
 
-    NaN if b vanishes.
+    NaN if b vanishes, or one of them is not finite.
     """
     _, norm_a, norm_b = _products(a, b)
     return norm_a / norm_b if norm_b else math.nan
@@ -37,6 +37,8 @@ def _products(a, b):
         for x, y in zip(a, b, strict=True)
         if x is not None and y is not None
     ]
+    if not all(np.isfinite(x).all() for pair in pairs for x in pair):
+        return math.nan, math.nan, math.nan
     dot = sum(float(x @ y) for x, y in pairs)
     norm_a = math.sqrt(sum(float(x @ x) for x, _ in pairs))
     norm_b = math.sqrt(sum(float(y @ y) for _, y in pairs))

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import numpy as np
 import tensorflow as tf
 
 from keras_ganmix.landscapes.names import ADVERSARIAL, TOTAL
@@ -11,6 +12,8 @@ from keras_ganmix.ops.random import Draws
 # Power iterations after the weights were moved: the vectors that training has
 # left fit the weights that it has left.
 _ITERATIONS = 20
+# By how much the scale of gradients that overflow is lowered.
+_LESS = 16.0
 
 
 class Terms:
@@ -96,9 +99,15 @@ class Terms:
         `None` where a term does not depend on a variable. Further heads are
         left out.
         """
+        optimizer = getattr(self.gan, f"{side}_optimizer")
+        # Half-precision gradients vanish unless they are scaled.
+        scale = float(optimizer.scale_loss(tf.constant(1.0)))
         for number, (images, labels) in enumerate(self._batches):
-            number = tf.constant(number, tf.int64)
-            found = self._differentiate(side, number, images, labels)
+            batch = tf.constant(number, tf.int64), images, labels
+            found = self._differentiate(side, tf.constant(scale), *batch)
+            while scale > 1 and not _all_finite(found):
+                scale = max(1.0, scale / _LESS)
+                found = self._differentiate(side, tf.constant(scale), *batch)
             yield {
                 name: [None if g is None else g.numpy() for g in gradients]
                 for name, gradients in found.items()
@@ -106,18 +115,23 @@ class Terms:
 
     def _values(self, side, number, images, labels, fakes):
         with unchanged(self._state):
-            for layer in self._spectral:
-                for _ in range(_ITERATIONS):
-                    layer.sigma(training=True)
+            self._find_norms()
             return self._terms(side, number, images, labels, fakes)
 
-    def _gradients(self, side, number, images, labels):
-        gan = self.gan
-        network = getattr(gan, side)
-        optimizer = getattr(gan, f"{side}_optimizer")
-        variables = network.trainable_variables
-        # Half-precision gradients vanish unless they are scaled.
-        scale = optimizer.scale_loss(tf.constant(1.0))
+    def _find_norms(self):
+        """Iterates what spectral norms are computed from."""
+        if not self._spectral:
+            return
+
+        def iterate(i):
+            for layer in self._spectral:
+                layer.sigma(training=True)
+            return i + 1
+
+        tf.while_loop(lambda i: i < _ITERATIONS, iterate, [0])
+
+    def _gradients(self, side, scale, number, images, labels):
+        variables = getattr(self.gan, side).trainable_variables
         with unchanged(self._state):
             with tf.GradientTape(persistent=True) as tape:
                 terms = self._terms(side, number, images, labels)
@@ -173,6 +187,11 @@ def state_of(gan):
     layers = [gan.generator, gan.discriminator, *gan.regularizers]
     # Not `weights`: the seeds of dropout are variables, but no weights.
     return [v for x in layers for v in x.variables if not v.trainable]
+
+
+def _all_finite(gradients):
+    parts = [g for own in gradients.values() for g in own if g is not None]
+    return all(np.isfinite(g).all() for g in parts)
 
 
 def _active(gan, side):

