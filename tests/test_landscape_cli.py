@@ -101,7 +101,8 @@ def contents(folder):
 
 
 @pytest.mark.slow
-def test_landscape_of_a_run(run, tmp_path, capsys):
+def test_landscape_of_a_run(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("keras_ganmix.landscapes.pictures._DPI", 40)
     before = contents(run)
     out = tmp_path / "out"
     code = landscape.main(
