@@ -1,6 +1,8 @@
 """Trains a GAN as a recipe says: `python -m keras_ganmix.train --help`."""
 
+import os
 import sys
+import warnings
 
 from absl import flags
 
@@ -196,6 +198,8 @@ def _dry_run(recipe):
         dataset = building.build_dataset(recipe, source, gan)
         lines = costs.report(recipe, gan, dataset)
     print("\n".join(f"# {line}" for line in lines))
+    if recipe.strategy != "none":
+        print(f"# all of it measured on one device, not {recipe.strategy}")
     return cli.DONE
 
 
@@ -307,6 +311,13 @@ def _make_folder(run, team):
 def _team(recipe):
     """The workers that train together; `None` for a process alone."""
     if recipe.strategy != "multi_worker":
+        if os.environ.get("TF_CONFIG"):
+            with cli.plain_warnings():
+                warnings.warn(
+                    f"TF_CONFIG is set, but strategy is {recipe.strategy!r}: "
+                    "this process trains alone; --strategy multi_worker "
+                    "trains with the others"
+                )
         return None
     with cli.bad_input():
         return cluster.from_environment()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_ganmix import cluster
+from keras_ganmix import cluster, recipes, train
 
 ROOT = Path(cluster.__file__).resolve().parents[1]
 
@@ -91,6 +91,17 @@ def test_the_command_refuses_it_before_tensorflow():
         assert done.returncode == 2
         assert done.stderr.startswith("error: TF_CONFIG: ")
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_who_trains_alone_among_others_is_warned(monkeypatch, capsys):
+    monkeypatch.setenv("TF_CONFIG", config(TWO, FIRST))
+    assert train._team(recipes.load("ring", ["strategy=mirrored"])) is None
+    warning = capsys.readouterr().err
+    assert "TF_CONFIG is set, but strategy is 'mirrored'" in warning
+    assert train._team(recipes.load("ring", ["strategy=multi_worker"])).is_chief
+    monkeypatch.delenv("TF_CONFIG")
+    assert train._team(recipes.load("ring")) is None
+    assert capsys.readouterr().err == ""
 
 
 @pytest.fixture

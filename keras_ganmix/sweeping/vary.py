@@ -119,6 +119,7 @@ def make_plan(recipe, path, seeds):
             _check_changes(changes)
             changes.append(f"name={name}")
             arms[name] = recipes.from_dict(data, changes, origin)
+            _check_strategy(arms[name])
         except RecipeError as error:
             lines += [f"{path}: arms.{name}: {line}" for line in error.lines]
     if lines:
@@ -165,6 +166,14 @@ def _check_changes(changes):
                 f"{text}: a sweep sets it itself; leave it out, and give "
                 "seeds with --seeds"
             )
+
+
+def _check_strategy(recipe):
+    if recipe.strategy == "multi_worker":
+        raise RecipeError(
+            "strategy: multi_worker: a sweep trains on this machine alone; "
+            "add strategy=none or strategy=mirrored to `common`"
+        )
 
 
 def _check_distinct(path, arms):

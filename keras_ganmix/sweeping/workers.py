@@ -41,7 +41,7 @@ class Worker:
                 stdin=subprocess.PIPE,  # its end tells that we are gone
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **_limits(threads), WATCHED: "1"},
+                env=_environment(threads),
                 pass_fds=keep,
                 start_new_session=True,  # Ctrl-C is for us alone
                 preexec_fn=lambda: os.nice(nice),
@@ -88,6 +88,12 @@ def command(out, cell):
         f"--out={out}",
         f"--cell={cell}",
     ]
+
+
+def _environment(threads):
+    """This process' own, but each run is alone: without other machines."""
+    others = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"}
+    return {**others, **_limits(threads), WATCHED: "1"}
 
 
 def _limits(threads):

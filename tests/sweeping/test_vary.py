@@ -40,6 +40,12 @@ def test_arms_are_the_recipe_with_their_changes(plan):
     ]
 
 
+def test_arms_for_several_machines_are_refused(plan):
+    with pytest.raises(RecipeError, match=r"arms.plain: strategy: multi") as e:
+        plan("common: [strategy=multi_worker]\narms: {plain: []}")
+    assert "add strategy=none or strategy=mirrored" in str(e.value)
+
+
 def test_the_baseline_comes_first(plan):
     found = plan(GOOD + "baseline: with_r1\n")
     assert found.baseline == "with_r1"

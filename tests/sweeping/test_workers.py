@@ -24,9 +24,11 @@ def start(tmp_path):
     return make
 
 
-def test_a_worker_is_small_and_polite(start, tmp_path):
+def test_a_worker_is_small_and_polite(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")  # and alone
     program = (
         "import json, os, sys\n"
+        "assert 'TF_CONFIG' not in os.environ\n"
         "names = 'TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS'\n"
         "print(json.dumps([os.environ[n] for n in names] + [os.nice(0)]))\n"
     )
