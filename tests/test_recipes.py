@@ -103,6 +103,15 @@ def test_methods_of_classifiers_mirror_their_classes():
             assert parameters[name].default == value
 
 
+def test_the_section_of_a_wide_resnet_mirrors_its_builder():
+    from keras_ganmix.recipes.classifier import WideResNet
+
+    builder = networks.wide_resnet.classifier
+    parameters = inspect.signature(builder).parameters
+    for name, value in WideResNet().model_dump().items():
+        assert parameters[name].default == value
+
+
 def test_a_saved_recipe_writes_every_default():
     saved = recipes.from_dict(BASE, ["regularizers=[R1]"]).to_dict()
     assert saved["train"]["discriminator_steps"] == 1
