@@ -78,7 +78,29 @@ def prepare_torch(name, network, threads):
 
 
 def prepare_keras(network, threads):
-    tf = start_tensorflow(threads)
+    gan, step = keras_step(network, threads)
+    import tensorflow as tf
+
+    models = gan.generator, gan.discriminator
+    fakes = models[0](tf.zeros((BATCH, 128)))
+    description = {
+        "version": tf.__version__,
+        "parameters": [
+            sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+            for model in models
+        ],
+        "images": list(fakes.shape),
+        "logits": list(models[1](fakes).shape),
+    }
+    return description, step
+
+
+def keras_step(network, threads, at_once=None):
+    """A GAN, and a function that makes one step and waits for it.
+
+    `at_once` operations of TensorFlow may run at a time, each on `threads`.
+    """
+    tf = start_tensorflow(threads, at_once)
     import keras
 
     import keras_ganmix as kgm
@@ -95,25 +117,15 @@ def prepare_keras(network, threads):
     gan.compile(
         "hinge", keras.optimizers.Adam(**adam), keras.optimizers.Adam(**adam)
     )
-    fakes = models[0](tf.zeros((BATCH, 128)))
-    description = {
-        "version": tf.__version__,
-        "parameters": [
-            sum(int(np.prod(w.shape)) for w in model.trainable_weights)
-            for model in models
-        ],
-        "images": list(fakes.shape),
-        "logits": list(models[1](fakes).shape),
-    }
-    return description, bare_step(gan, tf.constant(real_images(SHAPE)))
+    return gan, bare_step(gan, tf.constant(real_images(SHAPE)))
 
 
-def start_tensorflow(threads):
+def start_tensorflow(threads, at_once=None):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(at_once or threads)
     return tf
 
 
