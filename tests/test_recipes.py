@@ -146,7 +146,7 @@ def test_no_tensorflow_is_imported():
         ("generator.ema_momentum=.nan", "got nan", ">= 0 and < 1, or null"),
         ("train.discriminator_steps=0", "got 0", "integer >= 1"),
         ("train.seed=-1", "got -1", "integer >= 0"),
-        ("evaluate.metrics=[]", "got []", "at least 1 of classifier_score"),
+        ("evaluate.metrics=[]", "got []", "at least 1 of class_coverage"),
         ("evaluate.max_share=0", "got 0", "> 0 and <= 1, or null"),
         ("optimizer.generator.learning_rate=0", "got 0", "number > 0"),
         ("data.source=fashion", "did you mean 'fashion_mnist'", "tfds:"),

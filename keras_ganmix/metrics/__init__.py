@@ -8,7 +8,7 @@ import importlib
 
 _HOMES = {
     "accuracy": ("ClassificationAccuracy", "classification_accuracy_score"),
-    "classifier": ("ClassifierScore", "classifier_score"),
+    "classifier": ("ClassifierScore", "classes_covered", "classifier_score"),
     "conditional": ("ClassStatistics", "IntraClassFrechet"),
     "evaluation": ("Evaluator", "evaluate_images"),
     "extractors": ("default_extractor", "get_extractor"),

@@ -1,4 +1,4 @@
-"""Classifier score: confident predictions, spread over the classes.
+"""What a classifier says of fakes: confident, of all classes?
 
 Reference:
     - Salimans et al., "Improved Techniques for Training GANs", NeurIPS 2016
@@ -50,3 +50,39 @@ def classifier_score(logits, splits=10):
         marginal = np.log(np.maximum(p.mean(axis=0), np.finfo(float).tiny))
         scores.append(np.exp((p * (part - marginal)).sum(axis=1).mean()))
     return ClassifierScore(float(np.mean(scores)), float(np.std(scores)))
+
+
+def classes_covered(real_logits, fake_logits, least=0.5):
+    """Share of the classes that the fakes have at least half as often.
+
+    A class is covered if the share of fakes that the classifier takes for it
+    is at least `least` times the share of the real images that it takes for
+    it. Classes without real images do not count. This score is this project's
+    own.
+
+    Args:
+        real_logits, fake_logits: arrays (N, classes) and (M, classes).
+        least: part of the real images' share, in (0, 1].
+
+    Returns:
+        Float in [0, 1].
+
+    Raises:
+        ValueError: different numbers of classes, no images, NaN.
+    """
+    real = _class_shares(real_logits, "real_logits")
+    fake = _class_shares(fake_logits, "fake_logits")
+    if len(real) != len(fake):
+        raise ValueError(
+            f"fake_logits: {len(fake)} classes, but real_logits has "
+            f"{len(real)}."
+        )
+    known = real > 0
+    return float(np.mean(fake[known] >= least * real[known]))
+
+
+def _class_shares(logits, name):
+    logits = check_features(logits, name)
+    check_count(len(logits), name, minimum=1, advise=False)
+    counts = np.bincount(logits.argmax(axis=1), minlength=logits.shape[1])
+    return counts / len(logits)

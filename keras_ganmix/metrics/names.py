@@ -4,6 +4,7 @@ from keras_ganmix.utils.names import unknown
 
 #: From metric to its scores, without the extractor's name in brackets.
 METRICS = {
+    "class_coverage": ("classes_covered",),
     "classifier_score": ("classifier_score", "classifier_score_stddev"),
     "frechet": ("frechet",),
     "intra_class": ("intra_class_frechet",),

@@ -10,6 +10,7 @@ _PACKAGES = ("keras", "numpy", "pillow", "tensorflow")
 _INCIDENTAL = ("seed", "packages")
 _HIGHER_IS_BETTER = (
     "accuracy",
+    "classes_covered",
     "classifier_score",
     "coverage",
     "density",

@@ -5,7 +5,7 @@ import typing
 import numpy as np
 
 from keras_ganmix.metrics.checks import check_features
-from keras_ganmix.metrics.classifier import classifier_score
+from keras_ganmix.metrics.classifier import classes_covered, classifier_score
 from keras_ganmix.metrics.conditional import ClassStatistics, check_labels
 from keras_ganmix.metrics.frechet import FeatureStatistics, frechet_distance
 from keras_ganmix.metrics.kernel import kernel_distance
@@ -149,6 +149,11 @@ def _classifier_score(real, fake, context):
     }
 
 
+def _class_coverage(real, fake, context):
+    name = score_name("classes_covered", context.extractor)
+    return {name: classes_covered(real.array("logits"), fake.array("logits"))}
+
+
 def _intra_class(real, fake, context):
     found = real.classes.frechet(fake.classes)
     return {score_name("intra_class_frechet", context.extractor): found.mean}
@@ -188,6 +193,7 @@ def _modes(real, fake, context):
 
 
 SCORERS = {
+    "class_coverage": Scorer(frozenset({"logits"}), _class_coverage),
     "classifier_score": Scorer(frozenset({"logits"}), _classifier_score),
     "frechet": Scorer(frozenset({"statistics"}), _frechet),
     "intra_class": Scorer(frozenset({"classes"}), _intra_class),

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_ganmix.metrics import classifier_score
+from keras_ganmix.metrics import classes_covered, classifier_score
 
 
 def test_certain_and_balanced_scores_the_number_of_classes():
@@ -47,3 +47,16 @@ def test_bad_input():
         classifier_score(np.zeros((50, 1)))
     with pytest.raises(ValueError, match="splits: 0"):
         classifier_score(np.zeros((50, 2)), splits=0)
+
+
+def test_a_class_with_less_than_half_its_share_is_not_covered():
+    def logits(counts):
+        return np.repeat(np.eye(4), counts, axis=0)
+
+    real = logits([10, 10, 20, 0])
+    assert classes_covered(real, real) == 1
+    # Shares 1/4, 1/4, 1/2: at least half of them, less than half, none.
+    assert classes_covered(real, logits([10, 9, 61, 0])) == pytest.approx(2 / 3)
+    assert classes_covered(real, logits([0, 0, 0, 5])) == 0
+    with pytest.raises(ValueError, match="3 classes, but real_logits has 4"):
+        classes_covered(real, np.eye(3))

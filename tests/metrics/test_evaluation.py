@@ -26,6 +26,7 @@ ALL = (
     "kernel",
     "prdc",
     "classifier_score",
+    "class_coverage",
     "layers",
     "intra_class",
     "sliced_wasserstein",
