@@ -12,7 +12,7 @@ go on from their checkpoints.
 Arms are plain, mixup, cutmix and adaptive_mix, and, to tell what the frozen
 head does without mixing, plain_orthogonal. None was tuned.
 
-Expected cost: 13 core minutes for each seed of the four arms (WRN-10-1, 6,000
+Expected cost: 13.5 core minutes for each seed of the four arms (WRN-10-1, 6,000
 images, 20 epochs, two trunk passes for adaptive_mix).
 """
 
