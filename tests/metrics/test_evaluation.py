@@ -106,7 +106,7 @@ def test_batches_and_their_size_do_not_matter():
     two = evaluate_images(batches, reference, ALL, extractor(), num_fake=100)
     assert one.scores == pytest.approx(two.scores)
     assert set(one.scores) == set(one.floor)
-    assert len(one.scores) == 15
+    assert len(one.scores) == 16
 
 
 def test_floats_score_as_their_rounded_pixels():
