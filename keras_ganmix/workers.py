@@ -203,15 +203,26 @@ def _fault_of_others(cluster, error):
     """What another worker has done to this one, or `None`."""
     if not isinstance(error, _BROKEN):
         return None
-    heard = _HEARD.search(str(error))
+    text = str(error)
+    heard = _HEARD.search(text)
     if heard is not None:
         return heard[1]
-    lost = ", ".join(cluster.silent())
-    if not lost and not _OF_OTHERS.search(str(error)):
+    lost = ", ".join(_lost(cluster, text))
+    if not lost and not _OF_OTHERS.search(text):
         return None
-    lost = lost or f"another worker ({str(error).splitlines()[0]})"
+    lost = lost or f"another worker ({text.splitlines()[0]})"
     return f"lost {lost}: it was ended, or cannot be reached"
 
+
+def _lost(cluster, text):
+    """Who was missed by TensorFlow's heartbeat, or else listens no more."""
+    _, _, tasks = text.partition("unhealthy")
+    names = {f"{kind} {i}" for kind, i in _TASK.findall(tasks)}
+    missed = [i for i in cluster.others() if cluster.names[i] in names]
+    return [cluster.shown(i) for i in missed] or cluster.silent()
+
+
+_TASK = re.compile(r"^/job:(\w+)/replica:\d+/task:(\d+)$", re.MULTILINE)
 
 # What TensorFlow raises when a collective operation finds no peer, and how
 # that differs from an error of this worker's own.
