@@ -18,10 +18,12 @@ results are in OUT/augmentation.json, written anew after each classifier.
 
 import argparse
 import functools
+import itertools
 import json
 import os
 import pathlib
 import sys
+import time
 
 import numpy as np
 
@@ -143,11 +145,26 @@ class Experiment:
             return Worker(words, place.with_suffix(".log"), 1, 10)
 
         def end(cell, worker):
+            self.add_time(cell, worker.cpu_seconds)
             if not self.is_trained(cell) and stop.received is None:
                 self.failed.append(cell)
                 _say(f"GAN {cell}: {worker.last_words()}")
 
         work(left, start, end, self.processes, stop)
+
+    def time_file(self, cell):
+        return self.folder(*cell).path.with_suffix(".json")
+
+    def time_of(self, cell):
+        """Processor seconds of all processes that trained a GAN."""
+        path = self.time_file(cell)
+        return (
+            json.loads(path.read_text())["cpu_seconds"] if path.exists() else 0
+        )
+
+    def add_time(self, cell, seconds):
+        found = {"cpu_seconds": round(self.time_of(cell) + seconds, 1)}
+        write_json(self.time_file(cell), found)
 
     # Classifiers.
 
@@ -177,6 +194,7 @@ class Experiment:
 
     def _run(self, arm, images, seed):
         """Trains an arm's two settings; tests the better one."""
+        begin = time.process_time()
         real = real_images(images, seed)
         validation, test = validation_images(images, seed), test_images()
         fakes = None
@@ -194,6 +212,7 @@ class Experiment:
             "accuracy": accuracy(best[2], *test),
             "setting": best[1],
             "validation": [found[0] for found in tried],
+            "cpu_seconds": round(time.process_time() - begin, 1),
         }
 
     def _train(self, real, fakes, setting, seed):
@@ -221,7 +240,13 @@ class Experiment:
             own = values.setdefault(name, {}).setdefault(run["arm"], {})
             own[run["seed"]] = run["accuracy"]
         gan = recipes.load(RECIPE, [*GAN, *self.changes])
+        cells = itertools.product(GANS, self.images, self.seeds)
         found = {
+            "images": self.images,
+            "seeds": self.seeds,
+            "gan_cpu_seconds": {
+                "-".join(map(str, cell)): self.time_of(cell) for cell in cells
+            },
             "settings": SETTINGS,
             "steps": self.steps,
             "width": WIDTH,

@@ -1,0 +1,114 @@
+"""`docs/choosing.md`: which regularizer for which situation."""
+
+from keras_ganmix.sweeping.tables import markdown_table
+from tools.results import collapse, costs, rules
+from tools.results.fashion import FRECHET, MAIN
+from tools.results.parts import GENERATED, change
+from tools.results.templates import fill
+
+#: Rows of the table of costs: method to the names in `performance.md`.
+METHODS = {
+    "Mixup": ("SampleMixing mixup", "sample_mixing"),
+    "CutMix": ("SampleMixing cutmix", "sample_mixing"),
+    "SRMix": ("SampleMixing srmix", "sample_mixing"),
+    "AdaptiveMix": ("AdaptiveMix", "adaptive_mix"),
+    "DAG": ("DAG rotation (K = 4)", "dag"),
+    "DiversityPenalty": ("DiversityPenalty", "diversity_penalty"),
+    "ModeSeeking": ("ModeSeeking", "mode_seeking_gdpp"),
+    "GDPP": ("GDPP", "mode_seeking_gdpp"),
+    "Deshuffle": ("Deshuffle", "deshuffle"),
+    "Rotation": ("Rotation", "rotation"),
+    "DiffAugment": ("DiffAugment", "augmentation"),
+    "AdaptiveAugment": ("AdaptiveAugment", "augmentation"),
+    "LeCam": ("LeCam", "lecam"),
+    "R1": ("R1", "gradient_penalties"),
+    "GradientPenalty": ("GradientPenalty", "gradient_penalties"),
+    "Consistency": ("Consistency bcr", "consistency"),
+}
+#: Arms of the mixtures that are methods under another name.
+_ARMS = {"Mixup": "SampleMixing_mixup", "R1": "relativistic_R1_R2"}
+
+
+def build(store):
+    """The page; draws its pictures."""
+    return fill(
+        "choosing.md",
+        {
+            "generated": lambda: GENERATED,
+            "methods": lambda: _methods(store),
+            "modes": lambda *a: modes(store, *a),
+            "images": lambda arm: images(store, arm),
+            "collapse": lambda: collapse.build(store),
+        },
+    )
+
+
+def _methods(store):
+    dcgan = costs.read(store.places.performance, "dcgan")
+    sngan = costs.read(store.places.performance, "sngan")
+    lines = []
+    for method, (row, page) in METHODS.items():
+        lines.append(
+            (
+                f"[{method}](methods/{page}.md)",
+                dcgan[row]["ratio"],
+                sngan[row]["ratio"],
+                dcgan[row]["passes"],
+                modes(store, "modes_ring", _ARMS.get(method, method)),
+                modes(store, "modes_grid", _ARMS.get(method, method)),
+                images(store, method),
+            )
+        )
+    heads = ("method", "step, DCGAN", "step, SNGAN", "trunk passes")
+    seen = ("modes, ring", "modes, grid", "6,000 garments")
+    return markdown_table((*heads, *seen), lines)
+
+
+def modes(store, name, arm):
+    """What an arm does to the modes of a mixture, in words."""
+    sweep = store.sweeps.get(name)
+    if sweep is None or arm not in sweep.found["arms"]:
+        return "-"
+    if arm not in sweep.arms:
+        return "not run yet"
+    words = {
+        title: rules.effect(sweep.late_rows, arm, [score])
+        for title, score in (
+            ("modes", "modes"),
+            ("quality", "high_quality"),
+            ("evenness", "reverse_kl"),
+        )
+    }
+    told = [f"{t} {w}" for t, w in words.items() if w in ("better", "worse")]
+    return (", ".join(told) or "not told apart") + _so_far(sweep)
+
+
+def images(store, arm):
+    """What an arm does to the Frechet distances of garments, in words."""
+    sweep = store.sweeps.get(MAIN)
+    if sweep is None:
+        return "not run yet" if arm in _PLANNED else "-"
+    if arm not in sweep.found["arms"]:
+        return "-"
+    if arm not in sweep.arms:
+        return "not run yet"
+    effect = rules.effect(sweep.rows, arm, FRECHET)
+    said = {"none": "not told apart", "mixed": "extractors disagree"}
+    cell = rules.cell_of(sweep.rows, arm, FRECHET[0])
+    return f"{said.get(effect, effect)} ({change(cell)})" + _so_far(sweep)
+
+
+_PLANNED = (
+    "Mixup",
+    "CutMix",
+    "SRMix",
+    "AdaptiveMix",
+    "DAG",
+    "Deshuffle",
+    "DiversityPenalty",
+    "DiffAugment",
+)
+
+
+def _so_far(sweep):
+    return "" if sweep.complete else " so far"

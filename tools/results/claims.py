@@ -1,0 +1,97 @@
+"""The table of the papers' claims."""
+
+import pathlib
+
+import yaml
+
+from keras_ganmix.sweeping.tables import markdown_table
+from tools.results import rules
+from tools.results.trials import KINDS
+
+FILE = pathlib.Path(__file__).with_name("claims.yaml")
+HEADS = ("claim", "paper", "what came out here", "verdict")
+
+
+def load(path=FILE):
+    """The papers and the claims, as plain data."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def judge(store, claim):
+    """What came out of all tests of a claim.
+
+    Args:
+        store: `Store`.
+        claim: dict of `claims.yaml`.
+
+    Returns:
+        `(verdict, outcomes)`.
+    """
+    if "untestable" in claim:
+        return rules.UNTESTABLE, []
+    outcomes = []
+    for test in claim["tests"]:
+        arguments = {k: v for k, v in test.items() if k != "kind"}
+        outcomes.append(KINDS[test["kind"]](store, **arguments))
+    verdicts = [outcome.verdict for outcome in outcomes]
+    if claim.get("all"):
+        return all_of(verdicts), outcomes
+    return rules.together(verdicts), outcomes
+
+
+def all_of(verdicts):
+    """The verdict on a claim that needs every test."""
+    if rules.FAILS in verdicts:
+        return rules.FAILS
+    if all(v == rules.HOLDS for v in verdicts):
+        return rules.HOLDS
+    if all(v == rules.NOT_RUN for v in verdicts):
+        return rules.NOT_RUN
+    return rules.UNDECIDED
+
+
+def table(store):
+    """The table in Markdown."""
+    known = load()
+    lines = []
+    for claim in known["claims"]:
+        verdict, outcomes = judge(store, claim)
+        lines.append(
+            (
+                claim["claim"],
+                known["papers"][claim["paper"]],
+                came_out(claim, outcomes),
+                f"**{verdict}**{_reservation(outcomes)}",
+            )
+        )
+    return markdown_table(HEADS, lines)
+
+
+def came_out(claim, outcomes):
+    """What is told of a claim's tests, each with its link."""
+    if "untestable" in claim:
+        return claim["untestable"]
+    made = [o for o in outcomes if o.verdict != rules.NOT_RUN]
+    if not made:
+        return "planned: " + ", ".join(dict.fromkeys(o.page for o in outcomes))
+    return "<br>".join(f"{o.page}: {o.text}" for o in made)
+
+
+def _reservation(outcomes):
+    if any(o.preliminary for o in outcomes if o.verdict != rules.NOT_RUN):
+        return " (preliminary)"
+    return ""
+
+
+def counted(store):
+    """How many claims got which verdict, as text."""
+    verdicts = [judge(store, claim)[0] for claim in load()["claims"]]
+    order = (
+        rules.HOLDS,
+        rules.FAILS,
+        rules.UNDECIDED,
+        rules.NOT_RUN,
+        rules.UNTESTABLE,
+    )
+    found = {verdict: verdicts.count(verdict) for verdict in order}
+    return ", ".join(f"{count} {name}" for name, count in found.items())

@@ -1,0 +1,222 @@
+"""Copies what the pages need out of the folders of runs."""
+
+import json
+import re
+
+import numpy as np
+from PIL import Image
+
+from keras_ganmix.utils import jsonl
+from keras_ganmix.utils.files import write_text
+from tools.results.store import SWEEPS
+
+#: Steps of the pictures of points, and their side in pixels.
+COLUMNS, SIDE = 6, 150
+#: What is kept of a log, for the pages that show how runs go.
+LOGGED = ("discriminator_loss", "generator_loss", "real_logits", "fake_logits")
+#: Recipes whose samples are points.
+POINTS = ("ring", "grid")
+_ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:[\w.+-]+/)+")
+
+
+def collect(folder, places):
+    """Copies all that is found below a folder.
+
+    Args:
+        folder: path with the sweeps' folders, `classify/classify.json`,
+            `augmentation/augmentation.json` and `landscape/lines` in it, as
+            far as they exist.
+        places: `Places`; its `data` is written to.
+
+    Returns:
+        Names of what was copied.
+    """
+    places.data.mkdir(parents=True, exist_ok=True)
+    copied = []
+    for name in SWEEPS:
+        if (folder / name / "sweep.json").is_file():
+            _take_sweep(name, folder / name, places)
+            copied.append(name)
+    for name in ("classify", "augmentation"):
+        path = folder / name / f"{name}.json"
+        if path.is_file():
+            _write(_read(path), places.data / path.name)
+            copied.append(name)
+    path = folder / "landscape" / "lines" / "landscape.json"
+    if path.is_file():
+        planes = folder / "landscape" / "planes" / "landscape.json"
+        found = landscapes(
+            _read(path), _read(planes) if planes.is_file() else None
+        )
+        _write(found, places.data / "landscapes.json")
+        copied.append("landscapes")
+    leak = places.docs / "images" / "dag_leak.json"
+    if leak.is_file():
+        _write(_read(leak), places.data / leak.name)
+        copied.append("dag_leak")
+    return copied
+
+
+def _take_sweep(name, folder, places):
+    found = _read(folder / "sweep.json")
+    lead = found["baseline"]
+    for arm, about in found["arms"].items():
+        recipe = about.pop("recipe")
+        about["steps"] = recipe["train"]["steps"]
+        if arm == lead:
+            found["baseline_recipe"] = recipe
+    # Made anew from the cells when a page is built.
+    del found["table"]
+    for cell in found["cells"]:
+        summary = folder / cell["arm"] / f"seed-{cell['seed']}" / "summary.json"
+        if cell["status"] == "done" and summary.is_file():
+            cell["resumed_at"] = _read(summary).get("resumed_at", 0)
+    found["logs"] = {}
+    for arm, run in first_runs(found, folder).items():
+        if (run / "metrics.jsonl").is_file():
+            found["logs"][arm] = _log(run)
+    _write(found, places.data / f"{name}.json")
+    _take_samples(name, found, folder, places)
+
+
+def first_runs(found, folder):
+    """Dict from arm to the folder of its finished run of the lowest seed."""
+    runs = {}
+    for cell in sorted(found["cells"], key=lambda cell: cell["seed"]):
+        if cell["status"] == "done":
+            run = folder / cell["arm"] / f"seed-{cell['seed']}"
+            runs.setdefault(cell["arm"], run)
+    return {arm: runs[arm] for arm in found["arms"] if arm in runs}
+
+
+def _log(run):
+    """The log of a run and the diversity of its fakes, as lists."""
+    lines = jsonl.read(run / "metrics.jsonl")
+    log = {
+        key: [_short(line.get(key)) for line in lines]
+        for key in ("step", *LOGGED)
+    }
+    scores = run / "scores.jsonl"
+    lines = jsonl.read(scores) if scores.exists() else []
+    log["scored"] = [line["step"] for line in lines]
+    log["diversity"] = [_short(line.get("diversity")) for line in lines]
+    return log
+
+
+def _short(value, digits=5):
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def _take_samples(name, found, folder, places):
+    """One small picture for each arm: over time, or the last images."""
+    if name == "fashion_tune":
+        return  # the tuning is told in numbers
+    out = places.data / "samples" / name
+    points = found["recipe"] in POINTS
+    for arm, run in first_runs(found, folder).items():
+        pictures = sorted((run / "samples").glob("step-*.png"))
+        if pictures:
+            out.mkdir(parents=True, exist_ok=True)
+            strip = over_time(pictures) if points else last(pictures)
+            strip.save(out / f"{arm}.png", optimize=True)
+
+
+def over_time(pictures):
+    """Points at some steps, from left to right, few colours."""
+    places = np.linspace(0, len(pictures) - 1, COLUMNS).round().astype(int)
+    strip = Image.new("RGB", (SIDE * len(places), SIDE), "white")
+    for place, which in enumerate(places):
+        with Image.open(pictures[which]) as image:
+            part = middle(image.convert("RGB")).resize((SIDE, SIDE))
+            strip.paste(part, (SIDE * place, 0))
+    return strip.quantize(16)
+
+
+def middle(image):
+    """A plot of points without its title, numbers and legend."""
+    width, height = image.size
+    image = image.copy()
+    legend = (0.755 * width, 0.065 * height, 0.985 * width, 0.16 * height)
+    image.paste("white", tuple(map(round, legend)))
+    box = (0.13 * width, 0.068 * height, 0.975 * width, 0.913 * height)
+    return image.crop(tuple(map(round, box)))
+
+
+def last(pictures):
+    """The upper half of the last grid of images, half as large."""
+    with Image.open(pictures[-1]) as image:
+        grid = image.convert("RGB")
+    grid = grid.crop((0, 0, grid.width, grid.height // 2 + 1))
+    small = grid.resize((grid.width // 2, grid.height // 2))
+    bands = {band.tobytes() for band in small.split()}
+    return small.convert("L") if len(bands) == 1 else small
+
+
+def landscapes(lines, planes=None):
+    """What the pages need of `landscape.json`, paths cut to ARM/seed-S."""
+    found = {"protocol": lines["protocol"], "alphas": lines["alphas"]}
+    found["runs"] = [_landscape(run) for run in lines["runs"]]
+    if planes is not None:
+        found["plane_alphas"] = planes["alphas"]
+        found["planes"] = [
+            {
+                "arm": run["arm"],
+                "seed": run["seed"],
+                "step": checkpoint["step"],
+                "planes": rounded(checkpoint["planes"]),
+            }
+            for run in planes["runs"]
+            for checkpoint in run["checkpoints"][-1:]
+            if "planes" in checkpoint
+        ]
+    return found
+
+
+def _landscape(run):
+    folder = "/".join(run["run"].replace("\\", "/").split("/")[-2:])
+    checkpoints = rounded(
+        [
+            {k: v for k, v in c.items() if k != "planes"}
+            for c in run["checkpoints"]
+        ]
+    )
+    # The last ones are drawn; of the others the table is enough.
+    for checkpoint in checkpoints[:-1]:
+        for terms in checkpoint.get("lines", {}).values():
+            for term in terms.values():
+                term.pop("losses", None)
+    return {
+        **run,
+        "run": folder,
+        "checkpoints": checkpoints,
+        "gradients": rounded(run["gradients"]),
+    }
+
+
+def rounded(value, digits=5):
+    """The same data, numbers in five digits."""
+    if isinstance(value, dict):
+        return {name: rounded(x, digits) for name, x in value.items()}
+    if isinstance(value, list):
+        return [rounded(x, digits) for x in value]
+    return _short(value, digits)
+
+
+def _read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(found, path):
+    """Compact JSON without paths of this machine, a cell or a run a line."""
+    text = json.dumps(without_paths(found), separators=(",", ":"))
+    text = re.sub(r"([\[,])(\{\"(?:arm|run)\":)", r"\1\n\2", text)
+    write_text(path, text + "\n")
+
+
+def without_paths(value):
+    """The same data; absolute paths in texts are cut to their last part."""
+    if isinstance(value, dict):
+        return {name: without_paths(x) for name, x in value.items()}
+    if isinstance(value, list):
+        return [without_paths(x) for x in value]
+    return _ABSOLUTE.sub("", value) if isinstance(value, str) else value

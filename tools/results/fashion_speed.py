@@ -1,0 +1,89 @@
+"""The part of `fashion_mnist.md` about time."""
+
+from keras_ganmix.sweeping.tables import markdown_table
+from tools.results import speed
+from tools.results.parts import change, comparison, picture, section
+
+
+def build(sweep, places):
+    """Equal seconds, and steps and seconds until plain's final score."""
+    row, steps = speed.equal_seconds(sweep)
+    if row is None:
+        return ""
+    return section(
+        "## Equal seconds",
+        "Each arm is looked at where it has spent the processor time that "
+        "plain takes for all its steps, on straight lines between the scores "
+        "during training (2,048 fakes, `fashion` alone, so by one extractor). "
+        "An arm that is cheaper than plain is looked at at its last step. The "
+        "cost is the processor time of whole runs over plain's, medians over "
+        "seeds; it is steadier than the few steps that are timed before a "
+        "sweep.",
+        markdown_table(
+            ("arm", "cost, plain = 1", "ms per step, timed before", "at step"),
+            [
+                (
+                    arm,
+                    f"{speed.cost(sweep, arm):.2f}",
+                    _timed(sweep, arm),
+                    f"{step:,.0f}",
+                )
+                for arm, step in steps.items()
+            ],
+        ),
+        comparison([row], {speed.SCORE: (speed.SCORE, 1)}),
+        picture(places, "fashion_6000_curves", "Frechet during training"),
+        "## How long until plain's final score?",
+        "The first step at which an arm's score during training is at most "
+        "plain's at its end, seed by seed; of plain itself, when it was first "
+        "that good. Seconds are steps times the cost per step. For the "
+        "differences a run that never got there counts as the last step, "
+        "which favours it.",
+        _until(sweep),
+    )
+
+
+def _timed(sweep, arm):
+    value = sweep.found["arms"][arm]["ms_per_step"]
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _until(sweep):
+    found = speed.time_to_baseline(sweep)
+    by_steps = speed.faster_row(sweep)
+    by_cost = speed.faster_row(sweep, in_seconds=True)
+    never = speed.counts_never(sweep)
+    base = (sweep.seconds_per_run(sweep.baseline) or 0) / sweep.steps
+    lines = []
+    for arm, own in found.items():
+        ratio = speed.cost(sweep, arm)
+        shown = [_step(step) for _, step in sorted(own.items())]
+        seconds = [
+            "never" if step is None else f"{step * base * ratio:.0f}"
+            for _, step in sorted(own.items())
+            if ratio is not None
+        ]
+        lines.append(
+            (
+                arm,
+                ", ".join(shown) or "-",
+                f"{never[arm]} of {len(own)}",
+                _difference(by_steps, arm),
+                ", ".join(seconds) or "-",
+                _difference(by_cost, arm, base),
+            )
+        )
+    heads = ("arm", "steps, seed by seed", "never", "difference")
+    return markdown_table((*heads, "seconds", "difference"), lines)
+
+
+def _step(step):
+    return "never" if step is None else f"{step:,.0f}"
+
+
+def _difference(row, arm, factor=1):
+    cell = row["arms"].get(arm) if row else None
+    if cell is None or "difference" not in cell:
+        return "-"
+    text = change(cell, factor)
+    return f"**{text}**" if cell["verdict"] in ("better", "worse") else text

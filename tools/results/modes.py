@@ -1,0 +1,125 @@
+"""`modes.md`: are more modes found?"""
+
+from keras_ganmix.sweeping.tables import markdown_table
+from tools.results import figures
+from tools.results.collect import COLUMNS
+from tools.results.parts import (
+    GENERATED,
+    LEGEND,
+    comparison,
+    page,
+    picture,
+    progress,
+    section,
+    verdicts,
+    what_was_run,
+)
+
+SCORES = {
+    "modes": ("modes", 1),
+    "high_quality": ("high quality %", 100),
+    "reverse_kl": ("reverse KL", 1),
+}
+STACKED = {"modes": ("modes", 1), "mode_kl": ("KL", 1)}
+CURVES = {
+    "modes": "modes found",
+    "high_quality": "share of high quality",
+    "reverse_kl": "reverse KL",
+}
+TITLES = {"modes_ring": "Ring of 8", "modes_grid": "Grid of 25"}
+
+
+def build(store):
+    """The page, or `None` without data; draws its pictures."""
+    names = [*TITLES, "stacked_dcgan"]
+    if not any(name in store.sweeps for name in names):
+        return None
+    for name in names:
+        if name in store.sweeps:
+            _draw(store.sweeps[name], store.places)
+    mixtures = [
+        _mixture(store.sweeps[name], title, store.places)
+        for name, title in TITLES.items()
+        if name in store.sweeps
+    ]
+    return page(
+        "# Modes",
+        GENERATED,
+        "Does a method find more modes? Points of the plane, in the cheaper of "
+        "the two published settings: latents of 256 numbers, networks of two "
+        "layers of 128 tanh units, batches of 512. Of 2,500 samples we count "
+        "the modes found (a sample within 3 standard deviations), the share "
+        "of samples that near to a mode, and the reverse KL of their "
+        "histogram over the modes. Weights are the defaults or as said, the "
+        "same for both mixtures; no arm was tuned.",
+        LEGEND.format(baseline="plain"),
+        *mixtures,
+        _stacked(store),
+        "## Not comparable: other networks",
+        "Published results on the same two mixtures, with other networks, "
+        "rates, batches and numbers of steps than above, and others in each "
+        "paper. They say what is usual, not what is better.",
+        markdown_table(store.published["columns"], store.published["rows"]),
+    )
+
+
+def _draw(sweep, places):
+    name = sweep.name
+    path = places.images / f"{name}_samples.png"
+    if name == "stacked_dcgan":
+        figures.gallery(sweep, places, path, columns=2)
+        return
+    figures.curves(
+        sweep, CURVES, places.images / f"{name}_curves.png", ("reverse_kl",)
+    )
+    every = sweep.steps / (COLUMNS - 1)
+    titles = [f"step {round(every * i):,}" for i in range(COLUMNS)]
+    figures.gallery(sweep, places, path, titles=titles)
+
+
+def _mixture(sweep, title, places):
+    late = sweep.late_rows
+    return section(
+        f"## {title}",
+        progress(sweep),
+        what_was_run(sweep),
+        "### At the last step",
+        comparison(sweep.rows, SCORES),
+        verdicts(sweep.rows, SCORES),
+        "### Over the last fifth of the steps",
+        "A generator of this kind circles around the data and drifts in and "
+        "out of modes, and a single step catches it anywhere. The mean over "
+        "the scorings of the last fifth is steadier; it is not the measure "
+        "that was planned.",
+        comparison(late, SCORES),
+        verdicts(late, SCORES),
+        "### During training",
+        picture(places, f"{sweep.name}_curves", "Scores during training"),
+        "Mean over seeds; shaded is the range over seeds."
+        if any("curves" in c and c["curves"] for c in sweep.done)
+        else "",
+        picture(places, f"{sweep.name}_samples", "Points during training"),
+        "1,024 points of the generator of the first seed (blue) and centres "
+        "of the modes (grey).",
+    )
+
+
+def _stacked(store):
+    if "stacked_dcgan" not in store.sweeps:
+        return ""
+    sweep, published = store.sweeps["stacked_dcgan"], store.published["stacked"]
+    return section(
+        "## Stacked garments",
+        "Three garments of Fashion-MNIST as the channels of a picture: 1,000 "
+        "triples of classes. They stand in for the digits of Stacked MNIST, "
+        "and a classifier of garments names them; scores are those of 26,000 "
+        "samples at the last step.",
+        progress(sweep),
+        what_was_run(sweep),
+        comparison(sweep.rows, STACKED),
+        verdicts(sweep.rows, STACKED),
+        picture(store.places, "stacked_dcgan_samples", "Samples at the end"),
+        "Not comparable, other data and networks (Stacked MNIST, from the "
+        "PacGAN paper):",
+        markdown_table(published["columns"], published["rows"]),
+    )

@@ -1,0 +1,119 @@
+"""What counts as a difference, and what becomes of a claim.
+
+A score is `better` or `worse` for an arm when its paired t test is below 0.05
+after Holm's correction over the arms of the score. Where images are looked at
+by two extractors, a difference counts only if both say so with one sign.
+"""
+
+import math
+
+LEVEL = 0.05
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+NOT_RUN, UNTESTABLE = "not run yet", "cannot be tested here"
+
+
+def row_of(rows, score):
+    """The row of a score, or `None`."""
+    return next((row for row in rows if row["score"] == score), None)
+
+
+def effect(rows, arm, scores):
+    """What an arm does to scores that must agree.
+
+    Args:
+        rows: what `make_rows` returned.
+        arm: its name.
+        scores: names of scores that measure one thing.
+
+    Returns:
+        `"better"`, `"worse"`, `"mixed"` where signs differ, `"none"` where
+        they agree but not all are told apart, or `None` without data.
+    """
+    cells = [cell_of(rows, arm, score) for score in scores]
+    if not cells or any(cell is None for cell in cells):
+        return None
+    signs = {
+        _sign(cell["difference"], row_of(rows, score)["better"])
+        for cell, score in zip(cells, scores, strict=True)
+    }
+    if len(signs) > 1:
+        return "mixed"
+    verdicts = {cell["verdict"] for cell in cells}
+    return verdicts.pop() if verdicts in ({"better"}, {"worse"}) else "none"
+
+
+def cell_of(rows, arm, score):
+    """The comparison of an arm with the baseline, or `None`."""
+    row = row_of(rows, score)
+    cell = row["arms"].get(arm) if row else None
+    if cell is None or cell.get("difference") is None:
+        return None
+    return cell
+
+
+def _sign(difference, better):
+    """1 where the arm is better, -1 where it is worse, else 0."""
+    if difference == 0:
+        return 0
+    return 1 if (difference > 0) == (better == "higher") else -1
+
+
+def improves(rows, arm, scores, size=None):
+    """The verdict on "the arm is better than the baseline".
+
+    Args:
+        rows, arm, scores: as for `effect`.
+        size: the least difference that is claimed, in units of the score and
+            with its sign; the claim fails too where the interval of every
+            score excludes it and all that is larger.
+
+    Returns:
+        `HOLDS`, `FAILS`, `UNDECIDED` or `NOT_RUN`.
+    """
+    found = effect(rows, arm, scores)
+    if found is None:
+        return NOT_RUN
+    if found == "better":
+        return HOLDS
+    if found == "worse":
+        return FAILS
+    if size is not None and all(
+        _excludes(cell_of(rows, arm, score)["interval"], size)
+        for score in scores
+    ):
+        return FAILS
+    return UNDECIDED
+
+
+def _excludes(interval, size):
+    """Whether the claimed size lies beyond the interval."""
+    if interval is None:
+        return False
+    low, high = interval
+    return high < size if size > 0 else low > size
+
+
+def together(verdicts):
+    """The verdict on a claim that was tested in several ways.
+
+    It holds if it does so in one of them and fails in none, fails likewise,
+    and is undecided otherwise; what was not run does not count.
+    """
+    made = [v for v in verdicts if v != NOT_RUN]
+    if not made:
+        return NOT_RUN
+    if HOLDS in made and FAILS not in made:
+        return HOLDS
+    if FAILS in made and HOLDS not in made:
+        return FAILS
+    return UNDECIDED
+
+
+def fisher(successes, count, other_successes, other_count):
+    """One-sided p of Fisher's exact test: so many more successes by chance."""
+    total = successes + other_successes
+    ways = sum(
+        math.comb(count, k) * math.comb(other_count, total - k)
+        for k in range(successes, min(count, total) + 1)
+    )
+    return ways / math.comb(count + other_count, total)
