@@ -4,7 +4,6 @@ import sys
 
 from absl import flags
 
-from keras_ganmix import recipes
 from keras_ganmix.utils import cli
 
 SUMMARY = """
@@ -45,23 +44,10 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
-    try:
-        runs = cli.parse(
-            options, sys.argv if argv is None else argv, words=True
-        )
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _compare(runs, options)
-    except (recipes.RecipeError, cli.UsageError) as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    return cli.run(_compare, argv, _flags(), SUMMARY, WORDS, words=True)
 
 
-def _compare(paths, options):
+def _compare(options, paths):
     from keras_ganmix.comparing import page, runs, table
     from keras_ganmix.utils.files import write_text
 

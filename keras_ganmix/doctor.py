@@ -97,18 +97,7 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
-    try:
-        cli.parse(options, sys.argv if argv is None else argv)
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _examine(options)
-    except cli.UsageError as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    return cli.run(_examine, argv, _flags(), SUMMARY, WORDS)
 
 
 def _examine(options):

@@ -75,20 +75,13 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
-    try:
-        cli.parse(options, sys.argv if argv is None else argv)
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        if (options.run is None) == (options.check is None):
-            raise cli.UsageError("give one of --run and --check")
-        return (_export if options.check is None else _check)(options)
-    except (recipes.RecipeError, cli.UsageError) as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    return cli.run(_follow, argv, _flags(), SUMMARY, WORDS)
+
+
+def _follow(options):
+    if (options.run is None) == (options.check is None):
+        raise cli.UsageError("give one of --run and --check")
+    return (_export if options.check is None else _check)(options)
 
 
 def _export(options):

@@ -2,7 +2,6 @@
 
 import sys
 
-from keras_ganmix import recipes
 from keras_ganmix.generating import choices, output, plan
 from keras_ganmix.generating.folders import find_saved
 from keras_ganmix.run_folder import RunFolder
@@ -31,17 +30,7 @@ _POINTS = ["points.csv", "points.png"]
 def main(argv=None):
     """Runs the command; returns its exit code."""
     options = choices.new_flags()
-    try:
-        cli.parse(options, sys.argv if argv is None else argv)
-        if options.help:
-            print(cli.help_text(options, SUMMARY, choices.WORDS))
-            return cli.DONE
-        return _generate(options)
-    except (recipes.RecipeError, cli.UsageError) as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    return cli.run(_generate, argv, options, SUMMARY, choices.WORDS)
 
 
 def _generate(options):

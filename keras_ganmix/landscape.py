@@ -8,7 +8,6 @@ from pathlib import Path
 
 from absl import flags
 
-from keras_ganmix import recipes
 from keras_ganmix.utils import cli
 
 SUMMARY = """
@@ -90,23 +89,10 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
-    try:
-        paths = cli.parse(
-            options, sys.argv if argv is None else argv, words=True
-        )
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _landscape(paths, options)
-    except (recipes.RecipeError, cli.UsageError) as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    return cli.run(_landscape, argv, _flags(), SUMMARY, WORDS, words=True)
 
 
-def _landscape(paths, options):
+def _landscape(options, paths):
     """The story of the command."""
     from keras_ganmix.landscapes import subjects
 

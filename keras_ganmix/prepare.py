@@ -102,19 +102,17 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
+    return cli.run(_follow, argv, _flags(), SUMMARY, WORDS)
+
+
+def _follow(options):
+    if options.verify:
+        return _verify(options)
     try:
-        cli.parse(options, sys.argv if argv is None else argv)
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _verify(options) if options.verify else _prepare(options)
-    except cli.UsageError as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
+        return _prepare(options)
     except KeyboardInterrupt:
         cli.say("stopped; the same command goes on where it stood", sys.stderr)
-        return cli.INTERRUPTED
+        raise
 
 
 def _prepare(options):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
-from keras_ganmix import recipes, run_folder
+from keras_ganmix import run_folder
 from keras_ganmix.recipes import flags as recipe_flags
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.utils import cli
@@ -56,18 +56,7 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
-    try:
-        cli.parse(options, sys.argv if argv is None else argv)
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _preview(options)
-    except (recipes.RecipeError, cli.UsageError) as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    return cli.run(_preview, argv, _flags(), SUMMARY, WORDS)
 
 
 def _preview(options):

@@ -92,20 +92,11 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
-    try:
-        words = cli.parse(
-            options, sys.argv if argv is None else argv, words=True
-        )
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _request(options, _check(options, words))
-    except cli.UsageError as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    return cli.run(_follow, argv, _flags(), SUMMARY, WORDS, words=True)
+
+
+def _follow(options, words):
+    return _request(options, _check(options, words))
 
 
 def _check(options, words):

@@ -123,21 +123,11 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
-    try:
-        folders = cli.parse(
-            options, sys.argv if argv is None else argv, words=True
-        )
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _serve(options, _models(folders, options.model_name))
-    except cli.UsageError as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        # While loading; afterwards it is the way to stop.
-        return cli.INTERRUPTED
+    return cli.run(_follow, argv, _flags(), SUMMARY, WORDS, words=True)
+
+
+def _follow(options, folders):
+    return _serve(options, _models(folders, options.model_name))
 
 
 def _models(folders, name):

@@ -4,7 +4,6 @@ import sys
 
 from absl import flags
 
-from keras_ganmix import recipes
 from keras_ganmix.utils import cli
 
 SUMMARY = """
@@ -88,29 +87,16 @@ def _cell_flags():
 def main(argv=None):
     """Runs the command; returns its exit code."""
     argv = sys.argv if argv is None else argv
-    options = _flags()
-    try:
-        if any(word.startswith("--cell=") for word in argv[1:]):
-            return _cell(argv)
-        cli.parse(options, argv)
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        return _sweep(options)
-    except (recipes.RecipeError, cli.UsageError) as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
+    if any(word.startswith("--cell=") for word in argv[1:]):
+        return cli.run(_cell, argv, _cell_flags(), SUMMARY, {})
+    return cli.run(_sweep, argv, _flags(), SUMMARY, WORDS)
 
 
-def _cell(argv):
+def _cell(options):
     """What the processes do that a sweep starts."""
     from keras_ganmix.sweeping import cell
     from keras_ganmix.sweeping.folder import SweepFolder
 
-    options = _cell_flags()
-    cli.parse(options, argv)
     folder = SweepFolder(options.out)
     if options.cell == cell.TIMING:
         return cell.time_arms(folder)

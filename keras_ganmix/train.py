@@ -130,28 +130,22 @@ def _flags():
 
 def main(argv=None):
     """Runs the command; returns its exit code."""
-    options = _flags()
+    return cli.run(_follow, argv, _flags(), SUMMARY, WORDS)
+
+
+def _follow(options):
+    if options.list_recipes:
+        print(_list_of_recipes())
+        return cli.DONE
+    recipe = _load_recipe(options)
+    profile = _profile(options, recipe)
+    if options.dry_run:
+        return _dry_run(recipe)
     try:
-        cli.parse(options, sys.argv if argv is None else argv)
-        if options.help:
-            print(cli.help_text(options, SUMMARY, WORDS))
-            return cli.DONE
-        if options.list_recipes:
-            print(_list_of_recipes())
-            return cli.DONE
-        recipe = _load_recipe(options)
-        profile = _profile(options, recipe)
-        if options.dry_run:
-            return _dry_run(recipe)
         return _train(recipe, options, profile)
-    except (recipes.RecipeError, cli.UsageError) as error:
-        cli.complain(error)
-        return cli.BAD_INPUT
     except PeerError as error:
         cli.complain(cli.one_line(error))
         return cli.FAILED_RUN
-    except KeyboardInterrupt:
-        return cli.INTERRUPTED
 
 
 def _list_of_recipes():

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from keras_ganmix.recipes.fields import Allowed, Kinds
+from keras_ganmix.utils.cli import InputError
 from keras_ganmix.utils.names import unknown
 
 MOST_LINES = 20
@@ -21,7 +22,7 @@ _NAMES = {
 }
 
 
-class RecipeError(ValueError):
+class RecipeError(InputError):
     """A recipe that cannot be used; `lines` holds one line per mistake."""
 
     def __init__(self, lines):

@@ -21,7 +21,11 @@ STOPPED = 128  # plus the number of the signal: 130 or 143
 INTERRUPTED = STOPPED + signal.SIGINT
 
 
-class UsageError(ValueError):
+class InputError(ValueError):
+    """What the user can mend; the message has a line for each mistake."""
+
+
+class UsageError(InputError):
     """A command line that cannot be followed; the message is one line."""
 
 
@@ -58,6 +62,34 @@ def parse(values, argv, words=False):
     if len(rest) > 1 and not words:
         raise UsageError(f"unexpected argument {rest[1]!r}; see --help")
     return rest[1:]
+
+
+def run(follow, argv, values, summary, names, words=False):
+    """Follows a command line, as `main` of each command does.
+
+    Args:
+        follow: function of the flags, and with `words` of the list of these,
+            that returns an exit code.
+        argv: the command line, or `None` for that of the process.
+        values: the flags, from `new_flags`.
+        summary: of the command, for its help.
+        names: dict from flags to what the help calls their values.
+        words: whether there may be words beside the flags.
+
+    Returns:
+        The exit code: that of `follow`, or that of bad input or Ctrl-C.
+    """
+    try:
+        rest = parse(values, sys.argv if argv is None else argv, words)
+        if values.help:
+            print(help_text(values, summary, names))
+            return DONE
+        return follow(values, rest) if words else follow(values)
+    except InputError as error:
+        complain(error)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def help_text(values, summary, words):
