@@ -74,7 +74,10 @@ def came_out(claim, outcomes):
     made = [o for o in outcomes if o.verdict != rules.NOT_RUN]
     if not made:
         return "planned: " + ", ".join(dict.fromkeys(o.page for o in outcomes))
-    return "<br>".join(f"{o.page}: {o.text}" for o in made)
+    texts = {}
+    for outcome in made:
+        texts.setdefault(outcome.page, []).append(outcome.text)
+    return "<br>".join(f"{p}: {'; '.join(own)}" for p, own in texts.items())
 
 
 def _reservation(outcomes):

@@ -75,8 +75,8 @@ def _take_sweep(name, folder, places):
     for arm, run in first_runs(found, folder).items():
         if (run / "metrics.jsonl").is_file():
             found["logs"][arm] = _log(run)
+    found["sampled"] = _take_samples(name, found, folder, places)
     _write(found, places.data / f"{name}.json")
-    _take_samples(name, found, folder, places)
 
 
 def first_runs(found, folder):
@@ -108,25 +108,39 @@ def _short(value, digits=5):
 
 
 def _take_samples(name, found, folder, places):
-    """One small picture for each arm: over time, or the last images."""
+    """One small picture for each arm: over time, or the last images.
+
+    Returns:
+        The steps that are shown of points, from left to right.
+    """
     if name == "fashion_tune":
-        return  # the tuning is told in numbers
+        return []  # the tuning is told in numbers
+    shown = []
     out = places.data / "samples" / name
     points = found["recipe"] in POINTS
     for arm, run in first_runs(found, folder).items():
         pictures = sorted((run / "samples").glob("step-*.png"))
         if pictures:
             out.mkdir(parents=True, exist_ok=True)
+            if points:
+                pictures = spread(pictures)
+                shown = [int(p.stem.removeprefix("step-")) for p in pictures]
             strip = over_time(pictures) if points else last(pictures)
             strip.save(out / f"{arm}.png", optimize=True)
+    return shown
+
+
+def spread(pictures):
+    """Some of all pictures, evenly spaced, the first and the last too."""
+    places = np.linspace(0, len(pictures) - 1, COLUMNS).round().astype(int)
+    return [pictures[place] for place in places]
 
 
 def over_time(pictures):
-    """Points at some steps, from left to right, few colours."""
-    places = np.linspace(0, len(pictures) - 1, COLUMNS).round().astype(int)
-    strip = Image.new("RGB", (SIDE * len(places), SIDE), "white")
-    for place, which in enumerate(places):
-        with Image.open(pictures[which]) as image:
+    """Points from left to right, few colours."""
+    strip = Image.new("RGB", (SIDE * len(pictures), SIDE), "white")
+    for place, picture in enumerate(pictures):
+        with Image.open(picture) as image:
             part = middle(image.convert("RGB")).resize((SIDE, SIDE))
             strip.paste(part, (SIDE * place, 0))
     return strip.quantize(16)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 from PIL import Image
 
 from keras_ganmix.comparing.charts import COLOURS
@@ -75,7 +76,7 @@ def curves(sweep, names, path, logarithmic=()):
     }
     if not names:
         return
-    found = figure(4.2 * len(names), 3.9)
+    found = figure(max(6.4, 4.2 * len(names)), 3.9)
     panels = found.subplots(1, len(names), squeeze=False)[0]
     colours = shades(sweep.found["arms"], sweep.baseline)
     for axes, (name, title) in zip(panels, names.items(), strict=True):
@@ -87,6 +88,8 @@ def curves(sweep, names, path, logarithmic=()):
                 band(axes, own[0]["step"], values, arm, colours[arm])
         if name in logarithmic:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(ScalarFormatter())
+            axes.yaxis.set_minor_formatter(NullFormatter())
         tidy(axes, title, "step")
     legend(found, panels[0])
     save(found, path)

@@ -2,7 +2,6 @@
 
 from keras_ganmix.sweeping.tables import markdown_table
 from tools.results import figures
-from tools.results.collect import COLUMNS
 from tools.results.parts import (
     GENERATED,
     LEGEND,
@@ -72,8 +71,7 @@ def _draw(sweep, places):
     figures.curves(
         sweep, CURVES, places.images / f"{name}_curves.png", ("reverse_kl",)
     )
-    every = sweep.steps / (COLUMNS - 1)
-    titles = [f"step {round(every * i):,}" for i in range(COLUMNS)]
+    titles = [f"step {step:,}" for step in sweep.found["sampled"]]
     figures.gallery(sweep, places, path, titles=titles)
 
 

@@ -64,8 +64,8 @@ def improves(rows, arm, scores, size=None):
     Args:
         rows, arm, scores: as for `effect`.
         size: the least difference that is claimed, in units of the score and
-            with its sign; the claim fails too where the interval of every
-            score excludes it and all that is larger.
+            with its sign; where the interval of every score excludes it and
+            all that is larger the claim fails, also if the arm is better.
 
     Returns:
         `HOLDS`, `FAILS`, `UNDECIDED` or `NOT_RUN`.
@@ -73,16 +73,12 @@ def improves(rows, arm, scores, size=None):
     found = effect(rows, arm, scores)
     if found is None:
         return NOT_RUN
-    if found == "better":
-        return HOLDS
-    if found == "worse":
-        return FAILS
     if size is not None and all(
         _excludes(cell_of(rows, arm, score)["interval"], size)
         for score in scores
     ):
         return FAILS
-    return UNDECIDED
+    return {"better": HOLDS, "worse": FAILS}.get(found, UNDECIDED)
 
 
 def _excludes(interval, size):

@@ -118,10 +118,20 @@ def faster(store, arm):
     if never and verdict == rules.HOLDS:
         verdict = rules.UNDECIDED
     text = (
-        f"{arm}: {_told([row], arm, row['score'])} steps, never in {never} of "
+        f"{arm}: {_told([row], arm, row['score'])} steps"
+        f"{_in_seconds(found, arm)}, never in {never} of "
         f"{row['arms'][arm]['count']}"
     )
     return Outcome(verdict, text, page, not found.complete)
+
+
+def _in_seconds(sweep, arm):
+    """The same difference in processor seconds, if these are known."""
+    row = speed.faster_row(sweep, in_seconds=True)
+    if row is None or arm not in row["arms"]:
+        return ""
+    factor = sweep.seconds_per_run(sweep.baseline) / sweep.steps
+    return f" ({_told([row], arm, row['score'], factor)} s)"
 
 
 def rotation(store):

@@ -1,0 +1,283 @@
+"""A folder of runs with made-up numbers, as sweeps and experiments leave it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_ganmix.sweeping.results import make_row, make_rows
+
+STEPS = 1000
+MODES = ("modes", "high_quality", "reverse_kl")
+FASHION = [
+    "frechet[fashion]",
+    "frechet[squeezenet]",
+    "kernel[fashion]",
+    "kernel[squeezenet]",
+    "precision[fashion]",
+    "recall[fashion]",
+    "classes_covered[fashion]",
+    "frechet_early[fashion]",
+    "spectrum_decibels",
+    "spectrum_decibels_high",
+    "leak_blend",
+    "leak_cutout",
+    "leak_rotate",
+    "leak_shuffle",
+]
+
+
+def noise(*key):
+    """A small number that depends on the key alone."""
+    return np.random.default_rng([ord(c) for c in str(key)]).normal() / 1000
+
+
+class Runs:
+    """Writes such a folder.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path):
+        self.path = path
+
+    def sweep(self, name, arms, recipe="ring", seeds=(0, 1, 2), left=()):
+        """A sweep whose scores are those given, with a little noise.
+
+        Args:
+            name: of the sweep.
+            arms: dict from arm to a dict from score to number; the first arm
+                is the baseline.
+            recipe: its name.
+            seeds: of the runs.
+            left: pairs of arm and seed that are not made.
+        """
+        folder, cells = self.path / name, []
+        for arm, scores in arms.items():
+            for seed in seeds:
+                cell = {"arm": arm, "seed": seed, "status": "left"}
+                cell |= {"seconds": 0, "cpu_seconds": 0}
+                if (arm, seed) not in left:
+                    cell |= self._done(arm, seed, scores)
+                    self._run(folder / arm / f"seed-{seed}", recipe)
+                cells.append(cell)
+        recipes = {"train": {"steps": STEPS}}
+        found = {
+            "recipe": recipe,
+            "baseline": next(iter(arms)),
+            "seeds": list(seeds),
+            "score": [],
+            "common": [],
+            "arms": {
+                arm: {"changes": [f"x={arm}"], "ms_per_step": 10.0}
+                | {"recipe": recipes}
+                for arm in arms
+            },
+            "protocols": [],
+            "floor": {"modes": 8},
+            "cells": cells,
+        }
+        found["table"] = make_rows(found["baseline"], list(arms), cells, {})
+        (folder / "sweep.json").write_text(json.dumps(found))
+
+    def _done(self, arm, seed, scores):
+        seconds = {"slow": 7200.0}.get(arm, 3600.0)
+        noisy = {s: v + noise(arm, seed, s) for s, v in scores.items()}
+        curves = {"step": list(range(100, STEPS + 1, 100))}
+        for score, value in noisy.items():
+            # Straight from 10 to the last value.
+            curves[score] = np.linspace(10, value, 10).tolist()
+        return {
+            "status": "done",
+            "seconds": seconds,
+            "cpu_seconds": seconds,
+            "step": STEPS,
+            "scores": noisy,
+            "curves": curves,
+        }
+
+    def _run(self, folder, recipe):
+        (folder / "samples").mkdir(parents=True)
+        for step in (0, STEPS):
+            image = Image.new("RGB", (80, 80), "black")
+            image.save(folder / "samples" / f"step-{step:07d}.png")
+        (folder / "summary.json").write_text('{"resumed_at": 0}')
+        names = ("discriminator_loss", "generator_loss")
+        names += ("real_logits", "fake_logits")
+        lines = [
+            json.dumps({"step": s} | dict.fromkeys(names, 0.5))
+            for s in range(100, STEPS + 1, 100)
+        ]
+        (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+        lines = [
+            json.dumps({"step": s, "diversity": 0.9})
+            for s in range(100, STEPS + 1, 100)
+        ]
+        (folder / "scores.jsonl").write_text("\n".join(lines) + "\n")
+
+    def modes(self, name="modes_ring", recipe="ring", **changes):
+        """Points: `GDPP` finds more, `AdaptiveMix` fewer."""
+
+        def scores(modes, quality, divergence):
+            return dict(zip(MODES, (modes, quality, divergence), strict=True))
+
+        arms = {
+            "plain": scores(6.0, 0.5, 0.4),
+            "GDPP": scores(8.0, 0.9, 0.1),
+            "AdaptiveMix": scores(3.0, 0.5, 0.9),
+        }
+        self.sweep(name, arms, recipe, **changes)
+
+    def fashion(self, **changes):
+        """Garments: `Mixup` better by both, `SRMix` by one; `slow` slower."""
+        base = dict.fromkeys(FASHION, 5.0)
+        better = {s: v - 1 for s, v in base.items()}
+        arms = {
+            "plain": base,
+            "Mixup": better | {"recall[fashion]": 4.0},
+            "SRMix": base
+            | {"frechet[fashion]": 4.0, "frechet[squeezenet]": 6.0},
+            "CutMix": {s: v + 1 for s, v in base.items()},
+            "slow": better,
+        }
+        self.sweep("fashion_6000", arms, "quickstart", **changes)
+
+    def tuning(self):
+        arms = {
+            f"{method}-{which}": {"frechet[fashion]": value}
+            for method, pair in (("plain", (3, 2)), ("Mixup", (2, 4)))
+            for which, value in zip("ab", pair, strict=True)
+        }
+        self.sweep("fashion_tune", arms, "quickstart", seeds=(100,))
+
+    def augmentation(self):
+        arms = {"plain": 0.8, "classical": 0.82}
+        arms |= {"wgan_gp": 0.81, "wgan_gp_dpm": 0.812}
+        setting = {"share": 0.5}
+        runs = [
+            {
+                "arm": arm,
+                "images": 1000,
+                "seed": seed,
+                "accuracy": value + noise(arm, seed),
+                "setting": setting,
+                "validation": [0.8, 0.7],
+                "cpu_seconds": 60.0,
+            }
+            for arm, value in arms.items()
+            for seed in range(3)
+        ]
+        values = {}
+        for run in runs:
+            values.setdefault(run["arm"], {})[run["seed"]] = run["accuracy"]
+        name = "accuracy, 1000 images"
+        found = {
+            "settings": {arm: [setting, {"share": 0.25}] for arm in arms},
+            "steps": 100,
+            "batch": 64,
+            "validation": 2000,
+            "images": [1000, 6000],
+            "seeds": [0, 1, 2],
+            "gan_cpu_seconds": {"wgan_gp-1000-0": 2880.0},
+            "runs": runs,
+            "table": [
+                make_row(name, "plain", list(arms), values, {}, "higher")
+            ],
+        }
+        self._write("augmentation/augmentation.json", found)
+
+    def classify(self):
+        arms = {"plain": 0.85, "adaptive_mix": 0.88}
+        report = {"auroc": 0.9, "fpr95": 0.2, "detection_error": 0.1}
+        kinds = ("digits", "uniform", "gaussian", "emoji")
+        runs, values = [], {}
+        for arm, accuracy in arms.items():
+            for seed in range(3):
+                run = {
+                    "arm": arm,
+                    "seed": seed,
+                    "steps": 100,
+                    "parameters": 78042,
+                    "accuracy": accuracy + noise(arm, seed),
+                    "loss": 0.5,
+                    "ece": 0.1,
+                    "fgsm": {"1": 0.7 + noise(arm, seed, 1), "8": 0.2},
+                    "ood": {
+                        k: {"1ds": report, "max_softmax": report} for k in kinds
+                    },
+                }
+                runs.append(run)
+                own = values.setdefault("accuracy", {}).setdefault(arm, {})
+                own[seed] = run["accuracy"]
+        recipe = {
+            "network": {"depth": 10, "width": 1, "orthogonal_head": False},
+            "method": {"type": "plain"},
+            "data": {"source": "x", "max_images": 6000, "batch_size": 128},
+        }
+        found = {
+            "arms": dict.fromkeys(arms, recipe),
+            "seeds": [0, 1, 2],
+            "left": [],
+            "core_minutes": 90.0,
+            "machine": "x",
+            "runs": runs,
+            "table": [
+                make_row(name, "plain", list(arms), own, {}, "higher")
+                for name, own in values.items()
+            ],
+        }
+        self._write("classify/classify.json", found)
+
+    def landscape(self):
+        alphas = [-1.0, 0.0, 1.0]
+        told = {
+            key: {"mean": 2.5, "spread": None}
+            for key in ("at_zero", "sharpness", "rise", "range", "concavity")
+        }
+        term = {"losses": [[1.0, 0.5, 2.0]], **told}
+        runs = []
+        for arm in ("plain", "Deshuffle"):
+            terms = ["adversarial", "total"]
+            terms += ["Deshuffle"] * (arm != "plain")
+            lines = {
+                side: dict.fromkeys(terms, term)
+                for side in ("discriminator", "generator")
+            }
+            angles = {
+                f"{side}/Deshuffle/{key}": 0.25
+                for side in lines
+                for key in ("cosine", "ratio")
+            }
+            run = {
+                "run": str(self.path / "landscape" / arm / "seed-0"),
+                "arm": arm,
+                "seed": 0,
+                "checkpoints": [
+                    {"step": 0, "seconds": 1800.0, "lines": lines},
+                    {"step": 9, "seconds": 1800.0, "lines": lines},
+                ],
+                "gradients": [
+                    {"step": s, **(angles if arm != "plain" else {})}
+                    for s in (0, 5, 10)
+                ],
+            }
+            runs.append(run)
+        found = {"protocol": {}, "alphas": alphas, "runs": runs}
+        self._write("landscape/lines/landscape.json", found)
+        plane = np.add.outer(np.square(alphas), np.square(alphas)).tolist()
+        for run in runs:
+            planes = {side: {"adversarial": plane} for side in lines}
+            run["checkpoints"] = [{"step": 9, "planes": planes}]
+        self._write("landscape/planes/landscape.json", found)
+
+    def _write(self, name, found):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return Runs(tmp_path / "evidence")

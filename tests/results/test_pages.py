@@ -1,0 +1,203 @@
+"""The pages hold the numbers of the data, and say what is missing."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools import results_pages
+from tools.results import building, figures
+from tools.results.collect import without_paths
+from tools.results.places import Places
+
+DOCS = Places().docs
+
+
+@pytest.fixture
+def places(tmp_path):
+    """An empty documentation with what pages need besides collected data."""
+    docs = tmp_path / "docs"
+    for name in ("performance.md", "results/data/published_modes.json"):
+        (docs / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DOCS / name, docs / name)
+    (docs / "images").mkdir()
+    shutil.copy(DOCS / "images" / "dag_leak.json", docs / "images")
+    return Places(docs)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures are not drawn, which takes most of the time."""
+
+    def save(found, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr(figures, "save", save)
+
+
+def build(runs, places):
+    """Builds all pages; returns their texts by name."""
+    results_pages.main([f"--collect={runs.path}", f"--docs={places.docs}"])
+    pages = [*places.results.glob("*.md"), *places.docs.glob("choosing.md")]
+    return {path.name: path.read_text() for path in pages}
+
+
+def row_of(text, heading, first):
+    """Cells of the line of a table below a heading that begins so."""
+    part = text.partition(heading)[2]
+    line = re.search(rf"(?m)^\| {re.escape(first)} \|(.*)\|$", part)
+    return [cell.strip() for cell in line.group(1).split("|")]
+
+
+def test_modes_are_told_as_they_are(runs, places):
+    runs.modes()
+    pages = build(runs, places)
+    text = pages["modes.md"]
+    cells = json.loads((runs.path / "modes_ring/sweep.json").read_text())
+    quality = {
+        arm: np.array(
+            [
+                100 * cell["scores"]["high_quality"]
+                for cell in cells["cells"]
+                if cell["arm"] == arm
+            ]
+        )
+        for arm in ("plain", "GDPP")
+    }
+    found = row_of(text, "### At the last step", "GDPP")
+    own, change = quality["GDPP"], quality["GDPP"] - quality["plain"]
+    assert found[0] == "3"
+    assert found[4] == f"{own.mean():.4g} ± {own.std(ddof=1):.2g}"
+    assert found[5].startswith(f"**{change.mean():+.3g} [")
+    # Curves go straight from 10 to the last score: of ten scorings the last
+    # two are averaged.
+    ends = np.array([c["scores"]["modes"] for c in cells["cells"][3:6]])
+    late = row_of(text, "### Over the last fifth", "GDPP")[1]
+    assert late.startswith(f"{(ends + (10 - ends) / 18).mean():.4g} ±")
+    assert "- modes: better: GDPP; worse: AdaptiveMix." in text
+    assert "**Compute**: 9.0 core-hours, start" in text
+    assert "reliminary" not in text
+    assert "Not comparable: other networks" in text
+    for name in ("curves", "samples"):
+        with Image.open(places.images / f"modes_ring_{name}.png") as image:
+            assert image.width > 600
+        assert f"images/modes_ring_{name}.png" in text
+    assert "**holds**" in row_of(
+        pages["README.md"],
+        "claims",
+        "GDPP finds more modes and more samples of high quality.",
+    )
+    assert "modes better, quality better, evenness better" in row_of(
+        pages["choosing.md"], "costs", "[GDPP](methods/mode_seeking_gdpp.md)"
+    )
+    # The data alone make the same.
+    shutil.rmtree(runs.path)
+    building.write(places)
+    assert (places.results / "modes.md").read_text() == text
+
+
+def test_pages_of_what_is_half_done_say_so(runs, places, undrawn):
+    runs.modes(left=[("GDPP", 1), ("GDPP", 2)])
+    pages = build(runs, places)
+    assert pages.keys() == {"modes.md", "README.md", "choosing.md"}
+    assert "**Preliminary: 7 of 9 runs.**" in pages["modes.md"]
+    assert "Grid of 25" not in pages["modes.md"]
+    assert "Stacked garments" not in pages["modes.md"]
+    assert "7 of 9, preliminary" in row_of(
+        pages["README.md"], "What was run", "`modes_ring`"
+    )
+    verdict = row_of(
+        pages["README.md"],
+        "claims",
+        "GDPP finds more modes and more samples of high quality.",
+    )[-1]
+    assert verdict == "**undecided** (preliminary)"
+    assert "one seed" in pages["README.md"]
+    # No link to a page that is not there.
+    assert "planned: 6,000 garments" in pages["README.md"]
+    assert "fashion_mnist.md" not in pages["choosing.md"]
+
+
+def test_garments(runs, places, undrawn):
+    runs.fashion()
+    runs.tuning()
+    text = build(runs, places)["fashion_mnist.md"]
+    assert (
+        "- Frechet distance: better: Mixup, slow; worse: CutMix; extractors "
+        "disagree in sign: SRMix." in text
+    )
+    assert re.search(r"(?m)^- \*\*Mixup\*\*: .*recall", text)
+    assert "- **CutMix**: Frechet distance (both extractors)" in text
+    # It takes twice as long: its curve from 10 to 4 is at 500 of 1,000 steps.
+    assert row_of(text, "## Equal seconds", "slow") == ["2.00", "10", "500"]
+    after = text.partition("## Equal seconds")[2].partition("at step")[2]
+    shown = row_of(after, "| arm | seeds |", "slow")
+    assert shown[1].startswith("7.333 ±")
+    # From 10 to 4, 5 is reached after 5 of 6 parts of 900 steps.
+    assert row_of(text, "How long", "Mixup")[0] == "850, 850, 850"
+    assert row_of(text, "How long", "CutMix")[1] == "3 of 3"
+    assert row_of(text, "## Tuning", "plain")[1] != "plain-a"
+    assert "| plain | a: 3.001, b: 2.002 | plain-b |" in text
+    assert "**Compute**: 18.0 core-hours" in text
+
+
+def test_runs_without_class_coverage_are_told_to_be_scored_again(
+    runs, places, undrawn
+):
+    scores = {"frechet[fashion]": 5.0, "frechet[squeezenet]": 5.0}
+    runs.sweep("fashion_6000", {"plain": scores, "DAG": scores}, "quickstart")
+    text = build(runs, places)["fashion_mnist.md"]
+    assert "scored without `class_coverage`" in text
+    assert "- Frechet distance: none." in text
+
+
+def test_augmentation_classifiers_and_landscapes(runs, places, undrawn):
+    runs.augmentation()
+    runs.classify()
+    runs.landscape()
+    pages = build(runs, places)
+    text = pages["augmentation.md"]
+    assert "**Preliminary: 12 of 24 runs.**" in text
+    assert "**Compute**: 1.0 core-hours" in text
+    assert row_of(text, "## 1,000", "classical")[1].startswith("81.")
+    text = pages["classify.md"]
+    assert "WRN-10-1 (78,042 parameters)" in text
+    assert "**Compute**: 1.5 core-hours" in text
+    assert "- accuracy %: better: adaptive_mix." in text
+    text = pages["landscape.md"]
+    assert "took 2.0 core-hours" in text
+    assert "| D | Deshuffle | 0.25 | 0.25 | 0.25 |" in text
+    assert str(runs.path) not in (places.data / "landscapes.json").read_text()
+    drawn = {path.stem for path in places.images.glob("*.png")}
+    names = {f"landscape_{n}" for n in ("lines", "planes", "gradients")}
+    assert drawn == {*names, "classify_fgsm"}
+
+
+def test_paths_of_the_machine_are_cut():
+    found = {
+        "message": "lost /home/me/evidence/plain/seed-0, https://x.org/a/b"
+    }
+    assert without_paths(found) == {"message": "lost seed-0, https://x.org/a/b"}
+
+
+def test_the_committed_pages_are_those_of_the_committed_data(tmp_path, undrawn):
+    docs = tmp_path / "docs"
+    shutil.copytree(DOCS / "results", docs / "results")
+    shutil.copy(DOCS / "performance.md", docs)
+    for path in building.write(Places(docs)):
+        committed = DOCS / path.relative_to(docs)
+        assert path.read_text() == committed.read_text(), (
+            f"{committed} is out of date: run tools/results_pages.py"
+        )
+
+
+def test_the_data_are_small_and_name_no_folder_of_a_machine():
+    data = [p for p in Places().data.rglob("*") if p.is_file()]
+    assert sum(path.stat().st_size for path in data) < 3e6
+    for path in data:
+        if path.suffix == ".json":
+            assert not re.search(r'"/\w+/', path.read_text()), path

@@ -1,0 +1,131 @@
+"""Verdicts on made-up tables."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from keras_ganmix.sweeping.results import make_row
+from tools.results import claims, rules, speed
+from tools.results.costs import read
+from tools.results.places import Places
+from tools.results.rules import FAILS, HOLDS, NOT_RUN, UNDECIDED
+from tools.results.trials import KINDS
+
+
+def rows(**arms):
+    """Rows of two lower-is-better scores: values of an arm by seed."""
+    return [
+        make_row(
+            score,
+            "plain",
+            ["plain", *arms],
+            {
+                "plain": {0: 5.0, 1: 5.1, 2: 4.9},
+                **{
+                    arm: dict(enumerate(values[place]))
+                    for arm, values in arms.items()
+                },
+            },
+            {},
+            "lower",
+        )
+        for place, score in enumerate(("a", "b"))
+    ]
+
+
+GOOD, BAD = [4.0, 4.11, 3.9], [6.0, 6.11, 5.9]
+WEAK = [4.9, 5.2, 4.7]
+
+
+@pytest.mark.parametrize(
+    "values, verdict",
+    [
+        ((GOOD, GOOD), HOLDS),
+        ((BAD, BAD), FAILS),
+        ((GOOD, BAD), UNDECIDED),
+        ((GOOD, WEAK), UNDECIDED),
+        ((WEAK, WEAK), UNDECIDED),
+    ],
+)
+def test_both_scores_must_agree(values, verdict):
+    assert rules.improves(rows(x=values), "x", ["a", "b"]) == verdict
+
+
+def test_an_effect_of_other_signs_is_mixed():
+    found = rows(x=(GOOD, BAD), y=(GOOD, GOOD))
+    assert rules.effect(found, "x", ["a", "b"]) == "mixed"
+    assert rules.effect(found, "y", ["a", "b"]) == "better"
+    assert rules.effect(found, "z", ["a", "b"]) is None
+    assert rules.improves(found, "z", ["a", "b"]) == NOT_RUN
+
+
+def test_one_seed_decides_nothing():
+    found = rows(x=([1.0], [1.0]))
+    assert rules.improves(found, "x", ["a", "b"], size=-9) == UNDECIDED
+
+
+def test_an_interval_that_excludes_the_claimed_size_refutes_it():
+    found = rows(x=(GOOD, GOOD))  # one better, give or take little
+    assert rules.improves(found, "x", ["a"], size=-0.5) == HOLDS
+    assert rules.improves(found, "x", ["a"], size=-3) == FAILS
+    wide = rows(x=([4.0, 6.0, 5.0], GOOD))
+    assert rules.improves(wide, "x", ["a"], size=-1) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "verdicts, any_of, all_of",
+    [
+        ([HOLDS, NOT_RUN], HOLDS, UNDECIDED),
+        ([HOLDS, UNDECIDED], HOLDS, UNDECIDED),
+        ([HOLDS, FAILS], UNDECIDED, FAILS),
+        ([FAILS, UNDECIDED], FAILS, FAILS),
+        ([HOLDS, HOLDS], HOLDS, HOLDS),
+        ([NOT_RUN, NOT_RUN], NOT_RUN, NOT_RUN),
+    ],
+)
+def test_several_tests_of_a_claim(verdicts, any_of, all_of):
+    assert rules.together(verdicts) == any_of
+    assert claims.all_of(verdicts) == all_of
+
+
+@pytest.mark.parametrize("table", [(10, 10, 3, 10), (2, 5, 2, 7), (0, 3, 1, 4)])
+def test_fisher_is_that_of_scipy(table):
+    yes, count, other_yes, other_count = table
+    expected = stats.fisher_exact(
+        [[yes, count - yes], [other_yes, other_count - other_yes]],
+        alternative="greater",
+    ).pvalue
+    assert math.isclose(rules.fisher(*table), expected)
+
+
+def test_claims_name_tests_and_papers_that_are_there():
+    known = claims.load()
+    for claim in known["claims"]:
+        assert claim["paper"] in known["papers"]
+        assert ("untestable" in claim) != ("tests" in claim)
+        for test in claim.get("tests", []):
+            assert test["kind"] in KINDS
+
+
+def test_when_a_curve_gets_below_a_target():
+    curve = {"step": [10, 20, 30, 40], speed.SCORE: [8.0, 4.0, 6.0, 2.0]}
+    assert speed.first_reached(curve, 9) == 10
+    assert speed.first_reached(curve, 5) == 17.5
+    assert speed.first_reached(curve, 3) == 37.5
+    assert speed.first_reached(curve, 1) is None
+    assert speed.at(curve, 25) == 5
+    assert speed.at(curve, 99) == 2
+
+
+def test_costs_are_those_of_the_table(tmp_path):
+    path = tmp_path / "performance.md"
+    path.write_text(
+        "### dcgan, other\n## The cost of each regularizer\n### dcgan, 1 ms\n"
+        "| regularizer | trunk passes | ratio |\n| --- | --- | --- |\n"
+        "| plain | +0 | 1.00 |\n| R1 | +2 | 1.30 |\n### sngan, 1 ms\n"
+    )
+    assert read(path) == {"R1": {"ratio": "1.30", "passes": "+2"}}
+    with pytest.raises(ValueError, match="no costs of biggan"):
+        read(path, "biggan")
+    assert "DiffAugment" in read(Places().performance)
