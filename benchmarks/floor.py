@@ -18,8 +18,10 @@ two 4096 x 4096 matrices, timed in turns with the step.
 
 The table is of a process of its own where TensorFlow runs one operation at a
 time (each on all threads), so that times add up; oneDNN tells the time of each
-of its operations. What it does not tell of is the last row: element by element
-operations, sums, optimizers, random numbers, scheduling.
+of its operations, and a row has that of the step in which it was fastest. What
+oneDNN does not tell of is "all else": element by element operations, sums,
+optimizers, random numbers, scheduling. With `--threads 1` times of the step are
+those of the processor, so that a busy machine matters less.
 """
 
 import argparse
@@ -118,10 +120,14 @@ def time_step(network, threads, steps):
     for _ in range(3):
         step()
     product()
+    # On one thread it stands still while others have the processor.
+    clock = time.process_time if threads == 1 else time.perf_counter
     times = {"step": [], "product": []}
     for _ in range(steps):
-        times["step"].append(train_step.timed(step, 1))
-        times["product"].append(train_step.timed(lambda: product().numpy(), 1))
+        times["step"].append(train_step.timed(step, 1, clock))
+        times["product"].append(
+            train_step.timed(lambda: product().numpy(), 1, clock)
+        )
     flop = step_flop(gan.generator, gan.discriminator)
     print(json.dumps({"flop": flop, **times}))
 
@@ -160,8 +166,8 @@ def operations(lines):
     """Milliseconds of each operation in each step, and of whole steps.
 
     Returns:
-        Dict from (name, GFLOP) to the number per step and the median
-        milliseconds per step; the median of the whole step.
+        Dict from (name, GFLOP) to the number per step and the fewest
+        milliseconds per step; those of the whole step.
     """
     steps, seen = [], []
     for line in lines:
@@ -175,9 +181,9 @@ def operations(lines):
     table = {}
     for key in set().union(*seen):
         count = statistics.median(len(one[key]) for one in seen)
-        spent = statistics.median(sum(one[key]) for one in seen)
+        spent = min(sum(one[key]) for one in seen if one[key])
         table[key] = count, spent
-    return table, statistics.median(steps)
+    return table, min(steps)
 
 
 def _operation(fields):

@@ -141,12 +141,12 @@ def real_images(shape):
     return rng.uniform(-1, 1, (BATCH, *shape)).astype("float32")
 
 
-def timed(step, n):
+def timed(step, n, clock=time.perf_counter):
     """Milliseconds per step over n steps."""
-    begin = time.perf_counter()
+    begin = clock()
     for _ in range(n):
         step()
-    return 1e3 * (time.perf_counter() - begin) / n
+    return 1e3 * (clock() - begin) / n
 
 
 def serve(description, turn):
@@ -158,7 +158,7 @@ def serve(description, turn):
         print(json.dumps([milliseconds, peak]), flush=True)
 
 
-def worker(name, network, threads):
+def worker(name, network, threads, clock):
     # What libraries print must not end up among the answers.
     with contextlib.redirect_stdout(sys.stderr):
         if name == OURS:
@@ -167,7 +167,7 @@ def worker(name, network, threads):
             description, step = prepare_torch(name, network, threads)
         for _ in range(3):
             step()
-    serve(description, lambda n: timed(step, n))
+    serve(description, lambda n: timed(step, n, clock))
 
 
 def fit_worker(threads):
@@ -284,14 +284,15 @@ def ratio(others, ours, draws=10_000):
     return float(np.median(ratios)), float(low), float(high)
 
 
-def compare(network, rounds, threads):
+def compare(network, rounds, threads, processor_time):
     """Times one network in all libraries; returns a row for each."""
     family, *_, steps = NETWORKS[network]
     names = [OURS, "torch", "torch channels_last"]
     if family != "dcgan":  # has neither upsampling nor pooling
         names += ["torch fused", "torch fused channels_last"]
+    flags = ["--processor_time"] if processor_time else []
     workers = {
-        name: Worker(["--worker", name, "--networks", network], threads)
+        name: Worker(["--worker", name, "--networks", network, *flags], threads)
         for name in names
     }
     expected = workers[OURS].description
@@ -370,19 +371,30 @@ def main():
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0))
     )
+    parser.add_argument(
+        "--processor_time",
+        action="store_true",
+        help="count processor time of libraries, on one thread: what else\n"
+        "the machine does matters less (several threads spin as they wait)",
+    )
     parser.add_argument("--no_fit", action="store_true")
     parser.add_argument("--json", help="also write all rounds to this file")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.processor_time:
+        args.threads = 1
     if args.worker == "fit":
         return fit_worker(args.threads)
     if args.worker:
-        return worker(args.worker, args.networks[0], args.threads)
+        clock = time.process_time if args.processor_time else time.perf_counter
+        return worker(args.worker, args.networks[0], args.threads, clock)
 
     results = {"threads": args.threads, "rounds": args.rounds}
     print(f"{args.rounds} rounds, {args.threads} threads")
     for network in args.networks:
-        results[network] = compare(network, args.rounds, args.threads)
+        results[network] = compare(
+            network, args.rounds, args.threads, args.processor_time
+        )
         show(network, results[network])
     if not args.no_fit:
         fit = results["fit"] = compare_fit(args.rounds, args.threads)
