@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter
 from PIL import Image
 
 from keras_ganmix.comparing.charts import COLOURS
@@ -88,7 +88,7 @@ def curves(sweep, names, path, logarithmic=()):
                 band(axes, own[0]["step"], values, arm, colours[arm])
         if name in logarithmic:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(ScalarFormatter())
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
         tidy(axes, title, "step")
     legend(found, panels[0])
