@@ -85,7 +85,7 @@ def what_was_run(sweep, extra=""):
             f"python -m keras_ganmix.sweep --recipe {sweep.recipe} \\\n"
             f"    --vary benchmarks/evidence/{sweep.name}.yaml "
             f"--seeds {seeds} \\\n"
-            f"    --out sweeps/{sweep.name}"
+            f"    --out evidence/{sweep.name}"
         ),
         markdown_table(("arm", "changes", "minutes of a core per run"), rows),
         compute(sweep),
