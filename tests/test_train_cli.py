@@ -217,6 +217,7 @@ def test_a_signal_saves_and_the_run_goes_on(number, code):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_run_with_regularizers_ends_as_one_that_was_not():
     """Bytes of logs, scores and pictures, over three processes."""
     arguments = [
