@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib.metadata
 import json
+import os
 import platform
 import signal
 import socket
@@ -36,7 +37,8 @@ _MOST_SHOWN, _MOST_LETTERS = 5, 100
 
 # What comes of whoever says nothing that is understood; the last from a line
 # of a million brackets.
-_STRANGE = (OSError, ValueError, RecursionError)
+_STRANGE = (OSError, TypeError, ValueError, RecursionError)
+_NO_WORKER = "no worker answers there"
 
 
 def passport(recipe, resumes):
@@ -67,7 +69,7 @@ def meet(cluster, passport, timeout):
     """
     end = time.monotonic() + timeout
     mine = {"workers": list(cluster.names), **passport}
-    found, wrong = {}, None
+    found, errors, wrong = {}, {}, None
     with (
         _Desk(cluster, mine) as desk,
         concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads,
@@ -76,22 +78,31 @@ def meet(cluster, passport, timeout):
             missing = [i for i in cluster.others() if i not in found]
             ask = functools.partial(_ask, cluster, end)
             answers = zip(missing, threads.map(ask, missing), strict=True)
-            found.update({i: a for i, a in answers if a is not None})
+            for index, (answer, error) in answers:
+                if error is None:
+                    found[index] = answer
+                else:
+                    errors[index] = error
             wrong = wrong or _difference(cluster, found, mine)
             if wrong is not None:  # the others shall see it as well
                 end = min(end, time.monotonic() + _GRACE)
             if time.monotonic() > end:
-                there = found.keys() & desk.visitors
-                wrong = wrong or _missing(cluster, there, timeout)
+                for index in found.keys() - desk.visitors:
+                    errors[index] = "is there, but has not come here"
+                for index in found.keys() & desk.visitors:
+                    errors.pop(index, None)
+                wrong = wrong or _missing(cluster, errors, timeout)
                 break
             time.sleep(_PAUSE)
     if wrong is not None:
         raise wrong
 
 
-def _missing(cluster, there, timeout):
-    missing = [i for i in cluster.others() if i not in there]
-    shown = ", ".join(cluster.shown(index) for index in missing)
+def _missing(cluster, errors, timeout):
+    shown = ", ".join(
+        f"{cluster.shown(index)}: {error}"
+        for index, error in sorted(errors.items())
+    )
     return PeerError(
         f"TF_CONFIG: after {timeout:g} s still missing: {shown}; start "
         "all workers, each with its own task index, and let them reach one "
@@ -148,10 +159,11 @@ class _Desk:
         try:
             self._socket = _listening(port)
         except OSError as error:
+            why = os.strerror(error.errno)
             raise ValueError(
                 f"TF_CONFIG: port {port} of {cluster.shown(cluster.index)} "
-                f"cannot be used here ({error.strerror}); end what uses it, "
-                "or give another port to all workers"
+                f"cannot be used here ({why}); end what uses it, or give "
+                "another port to all workers"
             ) from None
         self._socket.settimeout(_PAUSE)
         self._is_open = True
@@ -184,7 +196,9 @@ class _Desk:
             if type(index) is int and 0 <= index < self._count:
                 visitor.settimeout(_PATIENCE)
                 visitor.sendall(self._reply)
-                self.visitors.add(index)
+                # It may have gone before its turn came, to come again.
+                if _read(visitor, _MOST_OF_VISITOR, end) == index:
+                    self.visitors.add(index)
 
 
 def _listening(port):
@@ -196,17 +210,22 @@ def _listening(port):
 
 
 def _ask(cluster, end, index):
-    """Name and passport of another worker; `None` if it does not answer."""
+    """Name and passport of another worker, or what is wrong; two values."""
     end = min(end, time.monotonic() + _PATIENCE)
-    with contextlib.suppress(*_STRANGE):
+    try:
         wait = max(end - time.monotonic(), _PAUSE)
         address = cluster.addresses[index]
         with socket.create_connection(address, wait) as peer:
             peer.sendall(_line(cluster.index))
             name, theirs = _read(peer, _MOST_OF_PEER, end)
-        if isinstance(name, str) and isinstance(theirs, dict):
-            return name, theirs
-    return None
+            peer.sendall(_line(cluster.index))  # it has been understood
+    except OSError as error:
+        return None, error.strerror or str(error)
+    except _STRANGE:
+        return None, _NO_WORKER
+    if not isinstance(name, str) or not isinstance(theirs, dict):
+        return None, _NO_WORKER
+    return (name, theirs), None
 
 
 def _line(value):

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -69,7 +70,38 @@ def test_missing_workers_are_named(team):
     errors = meet(team[:2], [{}, {}], timeout=1.5)
     for error in errors:
         assert isinstance(error, cluster.PeerError)
-        assert f"after 1.5 s still missing: {team[0].shown(2)};" in str(error)
+        missing = f"{team[0].shown(2)}: Connection refused;"
+        assert f"after 1.5 s still missing: {missing}" in str(error)
+
+
+@contextlib.contextmanager
+def answering(address, answer):
+    """A service that gives the same answer to all."""
+    with (
+        socket.create_server(address) as server,
+        concurrent.futures.ThreadPoolExecutor(1) as threads,
+    ):
+
+        def serve():
+            with contextlib.suppress(OSError):  # at its end
+                while True:
+                    visitor, _ = server.accept()
+                    with visitor:
+                        visitor.recv(64)
+                        visitor.sendall(answer)
+                        visitor.recv(64)
+
+        threads.submit(serve)
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_who_cannot_come_here_is_named(team):
+    """As behind a firewall: it can be asked, and never comes."""
+    reply = json.dumps(["worker 1", {"workers": list(team[0].names)}])
+    with answering(team[1].addresses[1], reply.encode() + b"\n"):
+        error = meet(team[:1], [{}], timeout=0.5)[0]
+    assert f"{team[0].shown(1)}: is there, but has not come" in str(error)
 
 
 def test_a_port_in_use_is_named(team):
@@ -122,27 +154,27 @@ def test_those_who_say_nothing_hold_nobody_up(team, monkeypatch):
             with contextlib.suppress(OSError):  # it was sent away
                 stranger.sendall(b" ")
             time.sleep(0.1)
-        assert time.monotonic() - begin < 5
     assert [x.exception() for x in (first, *rest)] == [None] * 3
+    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize(
     "answer",
-    [b"[" * 100_000 + b"\n", b"HTTP/1.0 400 no\n", b'["worker 1"]\n', b""],
-    ids=["brackets", "http", "short", "silence"],
+    [
+        b"[" * 100_000 + b"\n",
+        b"HTTP/1.0 400 no\n",
+        b'["worker 1"]\n',
+        b"7\n",
+        b"",
+    ],
+    ids=["brackets", "http", "short", "number", "silence"],
 )
 def test_other_services_are_no_workers(team, answer):
-    with (
-        socket.create_server(team[1].addresses[1]) as server,
-        concurrent.futures.ThreadPoolExecutor(1) as threads,
-    ):
-        server.settimeout(10)
-        first = threads.submit(meeting.meet, team[0], {}, 0.5)
-        visitor, _ = server.accept()
-        with visitor:
-            visitor.sendall(answer)
-        error = first.exception()
-    assert f"{team[0].shown(1)}, {team[0].shown(2)};" in str(error)
+    with answering(team[1].addresses[1], answer):
+        error = meet(team[:1], [{}], timeout=0.5)[0]
+    first, second = team[0].shown(1), team[0].shown(2)
+    why = "no worker answers there" if answer else "timed out"
+    assert f"{first}: {why}, {second}: Connection refused" in str(error)
 
 
 def test_workers_that_mistake_who_they_are_are_told(team, monkeypatch):
