@@ -125,7 +125,10 @@ def check_data(gan, x, y=None):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
         if isinstance(images, dict):
             images = images["images"]
+        size = tf.nest.flatten(x.element_spec)[0].shape[0]
+        _check_shares(gan, "Batches", size)
     elif isinstance(x, (np.ndarray, tf.Tensor)):
+        _check_shares(gan, "Arrays", len(x))
         images, labels = x[:64], None if y is None else y[:64]
     else:
         return
@@ -157,6 +160,30 @@ def check_data(gan, x, y=None):
                 f"num_classes={gan.num_classes} they must lie within "
                 f"0..{gan.num_classes - 1}."
             )
+
+
+def _check_shares(gan, what, size):
+    """Refuses data that replicas cannot share evenly.
+
+    A replica with fewer samples than others would count as much as they, and
+    one with none would make all weights NaN.
+    """
+    replicas = gan.distribute_strategy.num_replicas_in_sync
+    if replicas == 1:
+        return
+    if size is None:
+        raise ValueError(
+            f"The data do not tell the size of their batches, and {replicas} "
+            "replicas cannot share a smaller last one; use "
+            "`batch(size, drop_remainder=True)`."
+        )
+    parts = replicas * gan.discriminator_steps * gan.accumulate
+    if size % parts:
+        raise ValueError(
+            f"{what} of {size} samples cannot be shared by {replicas} "
+            f"replicas with discriminator_steps={gan.discriminator_steps} and "
+            f"accumulate={gan.accumulate}; use a multiple of {parts}."
+        )
 
 
 def _check_range(generator, images):
