@@ -120,8 +120,7 @@ def time_step(network, threads, steps):
     for _ in range(3):
         step()
     product()
-    # On one thread it stands still while others have the processor.
-    clock = time.process_time if threads == 1 else time.perf_counter
+    clock = _clock(threads)
     times = {"step": [], "product": []}
     for _ in range(steps):
         times["step"].append(train_step.timed(step, 1, clock))
@@ -138,10 +137,13 @@ def trace_step(network, threads, steps):
     for _ in range(3):
         step()
     for _ in range(steps):
-        begin = time.perf_counter()
         print("step begins", flush=True)
-        step()
-        print("step", 1e3 * (time.perf_counter() - begin), flush=True)
+        print("step", train_step.timed(step, 1, _clock(threads)), flush=True)
+
+
+def _clock(threads):
+    # The former stands still while others have the processor.
+    return time.process_time if threads == 1 else time.perf_counter
 
 
 # What runs in the parent.
