@@ -18,7 +18,7 @@ def read(path, network="dcgan"):
     """
     text = path.read_text(encoding="utf-8")
     text = text.partition("## The cost of each regularizer")[2]
-    part = re.search(rf"(?ms)^### {network}\b.*?(?=^### |\Z)", text)
+    part = re.search(rf"(?ms)^### {network}\b.*?(?=^##|\Z)", text)
     if part is None:
         raise ValueError(f"{path}: no costs of {network} found")
     lines = [
