@@ -45,6 +45,7 @@ def open_sources(recipe):
             f"{test.num_classes} classes, more than the {train.num_classes} "
             "that are trained."
         )
+    _check_numbering(train.class_names, test.class_names, recipe)
     foreign = {}
     for index, name in enumerate(recipe.evaluate.ood):
         try:
@@ -54,6 +55,19 @@ def open_sources(recipe):
         except ValueError as error:
             raise ValueError(f"evaluate.ood.{index}: {error}") from error
     return Sources(train, test, foreign)
+
+
+def _check_numbering(trained, tested, recipe):
+    """Folders number the classes that they have, so one less shifts them."""
+    if trained is None or tested is None:
+        return
+    for old, new in zip(trained, tested, strict=False):
+        if old != new:
+            raise ValueError(
+                f"evaluate.split: {recipe.evaluate.split!r} has the class "
+                f"{new!r} where {old!r} is trained; both need the same "
+                "classes."
+            )
 
 
 def _load(place, section, **changes):
