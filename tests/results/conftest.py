@@ -68,7 +68,7 @@ class Runs:
             "recipe": recipe,
             "baseline": next(iter(arms)),
             "seeds": list(seeds),
-            "score": [],
+            "score": [{"metrics": ["frechet"], "split": "test"}],
             "common": [],
             "arms": {
                 arm: {"changes": [f"x={arm}"], "ms_per_step": 10.0}

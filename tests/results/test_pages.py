@@ -142,6 +142,7 @@ def test_garments(runs, places, undrawn):
     assert row_of(text, "How long", "CutMix")[1] == "3 of 3"
     assert row_of(text, "## Tuning", "plain")[1] != "plain-a"
     assert "| plain | a: 3.001, b: 2.002 | plain-b |" in text
+    assert "The choice was made by scores against the test set" in text
     assert "**Compute**: 18.0 core-hours" in text
 
 
