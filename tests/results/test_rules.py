@@ -1,6 +1,7 @@
 """Verdicts on made-up tables."""
 
 import math
+import types
 
 import pytest
 from scipy import stats
@@ -8,9 +9,10 @@ from scipy import stats
 from keras_ganmix.sweeping.results import make_row
 from tools.results import claims, rules, speed
 from tools.results.costs import read
+from tools.results.fashion import MAIN
 from tools.results.places import Places
 from tools.results.rules import FAILS, HOLDS, NOT_RUN, UNDECIDED
-from tools.results.trials import KINDS
+from tools.results.trials import KINDS, modes
 
 
 def rows(**arms):
@@ -86,7 +88,7 @@ def test_an_interval_that_excludes_the_claimed_size_refutes_it():
 )
 def test_several_tests_of_a_claim(verdicts, any_of, all_of):
     assert rules.together(verdicts) == any_of
-    assert claims.all_of(verdicts) == all_of
+    assert rules.all_of(verdicts) == all_of
 
 
 @pytest.mark.parametrize("table", [(10, 10, 3, 10), (2, 5, 2, 7), (0, 3, 1, 4)])
@@ -108,6 +110,45 @@ def test_claims_name_tests_and_papers_that_are_there():
             assert test["kind"] in KINDS
 
 
+def a_store(name, **about):
+    sweep = types.SimpleNamespace(complete=True, **about)
+    return types.SimpleNamespace(sweeps={name: sweep})
+
+
+def test_modes_and_quality_must_both_be_better_where_both_are_claimed():
+    found = rows(x=(WEAK, GOOD))
+    for row, score in zip(found, ("modes", "high_quality"), strict=True):
+        row["score"] = score
+    store = a_store("modes_ring", arms=["x"], late_rows=found)
+    scores = ["modes", "high_quality"]
+    assert modes(store, "modes_ring", "x", scores).verdict == HOLDS
+    both = modes(store, "modes_ring", "x", scores, every=True)
+    assert both.verdict == UNDECIDED
+
+
+@pytest.mark.parametrize("ratio, verdict", [(1.0, HOLDS), (3.0, UNDECIDED)])
+def test_fewer_steps_that_take_longer_are_not_faster(ratio, verdict):
+    def cells(reached):
+        """Straight from 10, below 5 at a step that differs by seed."""
+        steps = [0, 1000]
+        return {
+            seed: {"curves": {"step": steps, speed.SCORE: [10.0, end]}}
+            for seed, end in enumerate(reached)
+        }
+
+    runs = {"plain": cells([5.0, 5.1, 4.9]), "x": cells([1.0, 1.1, 0.95])}
+    seconds = {"plain": 100.0, "x": 100.0 * ratio}
+    store = a_store(
+        MAIN,
+        arms=["plain", "x"],
+        baseline="plain",
+        steps=1000,
+        of=runs.get,
+        seconds_per_run=seconds.get,
+    )
+    assert KINDS["faster"](store, "x").verdict == verdict
+
+
 def test_when_a_curve_gets_below_a_target():
     curve = {"step": [10, 20, 30, 40], speed.SCORE: [8.0, 4.0, 6.0, 2.0]}
     assert speed.first_reached(curve, 9) == 10
@@ -123,7 +164,7 @@ def test_costs_are_those_of_the_table(tmp_path):
     path.write_text(
         "### dcgan, other\n## The cost of each regularizer\n### dcgan, 1 ms\n"
         "| regularizer | trunk passes | ratio |\n| --- | --- | --- |\n"
-        "| plain | +0 | 1.00 |\n| R1 | +2 | 1.30 |\n### sngan, 1 ms\n"
+        "| plain | +0 | 1.00 |\n| R1 | +2 | 1.30 |\n## Others\n| a | b |\n"
     )
     assert read(path) == {"R1": {"ratio": "1.30", "passes": "+2"}}
     with pytest.raises(ValueError, match="no costs of biggan"):

@@ -35,19 +35,8 @@ def judge(store, claim):
         outcomes.append(KINDS[test["kind"]](store, **arguments))
     verdicts = [outcome.verdict for outcome in outcomes]
     if claim.get("all"):
-        return all_of(verdicts), outcomes
+        return rules.all_of(verdicts), outcomes
     return rules.together(verdicts), outcomes
-
-
-def all_of(verdicts):
-    """The verdict on a claim that needs every test."""
-    if rules.FAILS in verdicts:
-        return rules.FAILS
-    if all(v == rules.HOLDS for v in verdicts):
-        return rules.HOLDS
-    if all(v == rules.NOT_RUN for v in verdicts):
-        return rules.NOT_RUN
-    return rules.UNDECIDED
 
 
 def table(store):

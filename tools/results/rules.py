@@ -105,6 +105,17 @@ def together(verdicts):
     return UNDECIDED
 
 
+def all_of(verdicts):
+    """The verdict on a claim that needs every test to hold."""
+    if FAILS in verdicts:
+        return FAILS
+    if all(v == HOLDS for v in verdicts):
+        return HOLDS
+    if all(v == NOT_RUN for v in verdicts):
+        return NOT_RUN
+    return UNDECIDED
+
+
 def fisher(successes, count, other_successes, other_count):
     """One-sided p of Fisher's exact test: so many more successes by chance."""
     total = successes + other_successes

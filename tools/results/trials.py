@@ -34,10 +34,11 @@ class Outcome(typing.NamedTuple):
     preliminary: bool = False
 
 
-def modes(store, sweep, arm, scores=("modes", "reverse_kl")):
+def modes(store, sweep, arm, scores=("modes", "reverse_kl"), every=False):
     """Modes found, over the last fifth of the steps of points.
 
-    It holds if one of the scores is better and none is worse.
+    It holds if one of the scores is better and none is worse; with `every`
+    only if all are better.
     """
     title = {"modes_ring": "ring", "modes_grid": "grid"}[sweep]
     page = f"[{title}](modes.md)"
@@ -49,7 +50,8 @@ def modes(store, sweep, arm, scores=("modes", "reverse_kl")):
         f"{name} {_told(rows, arm, score, factor)}"
         for score, (name, factor) in MODES.items()
     ]
-    verdict = rules.together([rules.improves(rows, arm, [s]) for s in scores])
+    judge = rules.all_of if every else rules.together
+    verdict = judge([rules.improves(rows, arm, [s]) for s in scores])
     return Outcome(verdict, "; ".join(told), page, not found.complete)
 
 
@@ -107,7 +109,10 @@ def layer(store, arm, against, layer):
 
 
 def faster(store, arm):
-    """Steps until plain's final score."""
+    """Steps until plain's final score.
+
+    It does not hold for an arm that needs fewer, but takes longer.
+    """
     page = "[time](fashion_mnist.md#how-long-until-plains-final-score)"
     found = store.sweeps.get(MAIN)
     row = speed.faster_row(found) if found is not None else None
@@ -115,7 +120,7 @@ def faster(store, arm):
         return Outcome(rules.NOT_RUN, "", page)
     never = speed.counts_never(found)[arm]
     verdict = rules.improves([row], arm, [row["score"]])
-    if never and verdict == rules.HOLDS:
+    if verdict == rules.HOLDS and (never or _takes_longer(found, arm)):
         verdict = rules.UNDECIDED
     text = (
         f"{arm}: {_told([row], arm, row['score'])} steps"
@@ -123,6 +128,14 @@ def faster(store, arm):
         f"{row['arms'][arm]['count']}"
     )
     return Outcome(verdict, text, page, not found.complete)
+
+
+def _takes_longer(sweep, arm):
+    """Whether it is told apart as slower in processor seconds."""
+    row = speed.faster_row(sweep, in_seconds=True)
+    return (
+        row is not None and row["arms"].get(arm, {}).get("verdict") == "worse"
+    )
 
 
 def _in_seconds(sweep, arm):
