@@ -169,6 +169,7 @@ def test_augmentation_classifiers_and_landscapes(runs, places, undrawn):
     assert "WRN-10-1 (78,042 parameters)" in text
     assert "**Compute**: 1.5 core-hours" in text
     assert "- accuracy %: better: adaptive_mix." in text
+    assert "| FPR95 of foreign, digits" in text
     text = pages["landscape.md"]
     assert "took 2.0 core-hours" in text
     assert "| D | Deshuffle | 0.25 | 0.25 | 0.25 |" in text
