@@ -191,6 +191,8 @@ class _Desk:
     def _receive(self, visitor):
         # It may be anyone, who is told nothing and forgotten.
         with visitor, contextlib.suppress(*_STRANGE):
+            if not self._is_open:  # all have been here
+                return
             end = time.monotonic() + _PATIENCE
             index = _read(visitor, _MOST_OF_VISITOR, end)
             if type(index) is int and 0 <= index < self._count:

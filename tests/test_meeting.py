@@ -158,6 +158,18 @@ def test_those_who_say_nothing_hold_nobody_up(team, monkeypatch):
     assert time.monotonic() - begin < 5
 
 
+def test_who_waits_when_all_have_met_is_sent_away(team, monkeypatch):
+    monkeypatch.setattr(meeting, "_PATIENCE", 1.0)
+    address = team[0].addresses[0]
+    with contextlib.ExitStack() as open_strangers:
+        with meeting._Desk(team[0], {}):
+            for _ in range(60):
+                open_strangers.enter_context(_connected(address))
+            time.sleep(0.3)  # until all are in the queue
+            begin = time.monotonic()
+        assert time.monotonic() - begin < 2
+
+
 @pytest.mark.parametrize(
     "answer",
     [
