@@ -98,8 +98,14 @@ class _Joined:
         self._parts = parts
 
     def __getattr__(self, name):
+        if name.startswith("_"):  # as `copy` asks before there are parts
+            raise AttributeError(name)
         values = [getattr(part, name) for part in self._parts]
-        return None if values[0] is None else tf.concat(values, axis=0)
+        return tf.nest.map_structure(_join, *values)
+
+
+def _join(*parts):
+    return None if parts[0] is None else tf.concat(parts, axis=0)
 
 
 class Context:
@@ -190,6 +196,7 @@ class Context:
         """
         whole = copy.copy(contexts[0])
         if len(contexts) > 1:
+            whole.draws = whole.draws.part(0, 1)
             whole.real = _Joined([c.real for c in contexts])
             whole.fake = _Joined([c.fake for c in contexts])
         whole.reports, whole._views, whole._computed = {}, {}, {}

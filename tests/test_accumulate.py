@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_ganmix import regularizers as r
+from keras_ganmix.context import Context, Samples
 from keras_ganmix.ops.random import Draws
 from keras_ganmix.regularizers import Regularizer
 
@@ -39,6 +40,18 @@ def train(gan, data, steps=4):
 def assert_near(one, other, atol=1e-5):
     for a, b in zip(weights_of(one), weights_of(other), strict=True):
         np.testing.assert_allclose(a, b, atol=atol)
+
+
+def kernels_of(gan):
+    """The weights that every step moves."""
+    models = (gan.generator, gan.discriminator)
+    weights = [w for model in models for w in model.trainable_weights]
+    return [np.array(w) for w in weights if len(w.shape) > 1]
+
+
+def assert_moved(gan, before):
+    for a, b in zip(before, kernels_of(gan), strict=True):
+        assert (a != b).any()
 
 
 @pytest.mark.parametrize("make", [list, samplewise])
@@ -84,11 +97,10 @@ def test_parts_on_two_replicas(tiny):
 
 def test_what_couples_a_batch_trains_in_parts(tiny):
     gan = tiny.gan(coupled(), accumulate=2)
-    before = weights_of(gan)
+    before = kernels_of(gan)
     _, history = train(gan, tiny.dataset(batch=16))
     assert all(np.isfinite(values).all() for values in history.values())
-    after = weights_of(gan)
-    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+    assert_moved(gan, before)
 
 
 def test_float16(tiny):
@@ -97,11 +109,10 @@ def test_float16(tiny):
         gan = tiny.gan(accumulate=2)
     finally:
         keras.config.set_dtype_policy("float32")
-    before = weights_of(gan)
+    before = kernels_of(gan)
     _, history = train(gan, tiny.dataset(batch=16))
     assert np.isfinite(history["discriminator_loss"]).all()
-    after = weights_of(gan)
-    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+    assert_moved(gan, before)
 
 
 def test_a_part_waits_for_the_gradients_of_the_one_before(tiny):
@@ -139,6 +150,9 @@ def test_draws_of_parts_are_those_of_their_samples():
         np.testing.assert_array_equal(
             part.uniform("z", ()), draws.uniform("z", ())
         )
+        np.testing.assert_array_equal(
+            part.part(0, 1).normal("y", (6, 2)), whole
+        )
         below = part.scope("s").normal("y", (2, 2))
         np.testing.assert_array_equal(
             below, draws.scope("s").normal("y", (6, 2))[2 * i : 2 * i + 2]
@@ -170,6 +184,26 @@ def test_regularizers_are_updated_once_with_the_whole_batch(tiny):
     gan = tiny.gan([watcher], accumulate=4)
     train(gan, tiny.dataset(batch=16), steps=1)
     assert watcher.calls == [[(16, 1), (16, 1), None, (16, 8)]]
+
+
+def test_the_whole_batch_joins_its_parts():
+    draws = Draws(0, 5)
+    parts = []
+    for i in range(2):
+        images = tf.fill((2, 3), float(i))
+        prepared = {"x": {"y": images}, "z": tf.fill((2,), i)}
+        samples = Samples(images, None, prepared=prepared)
+        part = draws.part(i, 2)
+        parts.append(Context(samples, samples, None, None, None, 0, part, []))
+    whole = Context.join(parts)
+    for context in (whole, whole.isolated()):
+        assert context.real.images[:, 0].numpy().tolist() == [0, 0, 1, 1]
+        assert context.real.prepared["x"]["y"].shape == (4, 3)
+        assert context.real.prepared["z"].numpy().tolist() == [0, 0, 1, 1]
+        assert context.real.labels is None
+        np.testing.assert_array_equal(
+            context.draws.normal("y", (4, 1)), draws.normal("y", (4, 1))
+        )
 
 
 def test_the_config_has_it(tiny):
