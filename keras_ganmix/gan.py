@@ -34,7 +34,8 @@ class GAN(AdversarialModel):
             averaged, and so are those of terms that look at single samples
             just what they would be. What couples the samples of a batch
             (batch normalization, permutations, Gram matrices, relativistic
-            means) does so within a part.
+            means) does so within a part, and spectral normalization steps
+            its power iteration in each.
         ema_momentum: momentum m of the moving average of the generator's
             weights, ramped as min(m, (1 + step) / (10 + step)); `None` for no
             average.
