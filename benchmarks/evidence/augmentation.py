@@ -106,7 +106,14 @@ class Experiment:
         self.path = self.out / "augmentation.json"
         self.runs = []
         if self.path.exists():
-            self.runs = json.loads(self.path.read_text())["runs"]
+            found = json.loads(self.path.read_text())
+            now = json.loads(json.dumps(self._settings()))
+            if {key: found[key] for key in now} != now:
+                raise SystemExit(
+                    f"error: {self.path} was made with other settings; use "
+                    "another --out"
+                )
+            self.runs = found["runs"]
 
     # GANs.
 
@@ -232,6 +239,19 @@ class Experiment:
         probes.train(model, batches, self.steps, setting["learning_rate"])
         return model
 
+    def _settings(self):
+        """What all runs must have in common."""
+        return {
+            "settings": SETTINGS,
+            "steps": self.steps,
+            "width": WIDTH,
+            "batch": BATCH,
+            "fakes": FAKES,
+            "validation": VALIDATION,
+            "gan": recipes.load(RECIPE, [*GAN, *self.changes]).to_dict(),
+            "gans": GANS,
+        }
+
     def write(self):
         """Writes what is known into `augmentation.json`."""
         values = {}
@@ -239,7 +259,6 @@ class Experiment:
             name = f"accuracy, {run['images']} images"
             own = values.setdefault(name, {}).setdefault(run["arm"], {})
             own[run["seed"]] = run["accuracy"]
-        gan = recipes.load(RECIPE, [*GAN, *self.changes])
         cells = itertools.product(GANS, self.images, self.seeds)
         found = {
             "images": self.images,
@@ -247,14 +266,7 @@ class Experiment:
             "gan_cpu_seconds": {
                 "-".join(map(str, cell)): self.time_of(cell) for cell in cells
             },
-            "settings": SETTINGS,
-            "steps": self.steps,
-            "width": WIDTH,
-            "batch": BATCH,
-            "fakes": FAKES,
-            "validation": VALIDATION,
-            "gan": gan.to_dict(),
-            "gans": GANS,
+            **self._settings(),
             "commands": {
                 gan: " ".join(self.words(gan, "N", "S")) for gan in GANS
             },
