@@ -260,6 +260,14 @@ def test_weights_are_numbers_or_mappings():
             ["train.jit_compile=true", "strategy=multi_worker"],
             "train.jit_compile",
         ),
+        (["train.accumulate=7"], "train.accumulate"),
+        (
+            [
+                "train.accumulate=2",
+                "regularizers=[{type: AdaptiveMix, where: pipeline}]",
+            ],
+            "regularizers.0.where",
+        ),
         (["train.steps_per_execution=7"], "train.log_every"),
         (
             ["train.steps_per_execution=2", "evaluate.every=3"],

@@ -83,6 +83,13 @@ def _regularizers(recipe):
             judging[index] = name
         if item.type == "SampleMixing":
             yield from _mixing(path, item, recipe.loss)
+        divided = recipe.train.accumulate > 1
+        if item.type == "AdaptiveMix" and item.where == "pipeline" and divided:
+            yield (
+                f"{path}.where",
+                "'pipeline' pairs images of the whole batch, which "
+                "train.accumulate divides; allowed: step",
+            )
     if len(judging) > 1:
         (_, first), (index, second) = list(judging.items())[:2]
         yield (
