@@ -33,6 +33,12 @@ MAKERS = {
     "LeCam": r.LeCam,
 }
 NAMES = sorted(MAKERS)
+# Compiling takes long: the five papers' each time, the others in long runs.
+PAPERS = ("AdaptiveMix", "DAG", "Deshuffle", "DiversityPenalty", "SampleMixing")
+COMPILED = [
+    name if name in PAPERS else pytest.param(name, marks=pytest.mark.long)
+    for name in NAMES
+]
 LOSSES = (
     "logistic",
     "minimax",
@@ -241,7 +247,7 @@ def test_every_loss(tiny, loss):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_graph_with_an_unknown_batch_and_xla_agree(tiny, name):
     """XLA draws other numbers than the graph, so only the mean is compared."""
     data = tiny.dataset(n=16, batch=8, repeat=False).unbatch().batch(8)
@@ -260,7 +266,10 @@ def test_two_replicas(tiny, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed",
+    [0, 1, *(pytest.param(s, marks=pytest.mark.long) for s in range(2, 6))],
+)
 def test_sampled_pairs_of_methods_and_axes(tiny, seed):
     numbers = random.Random(seed)
     pairs = list(itertools.combinations(NAMES, 2))

@@ -139,6 +139,12 @@ def _download():
     target = cache_folder() / name
     if target.is_dir():
         return target
+    if not hasattr(tarfile, "data_filter"):
+        raise ValueError(
+            "extractor: 'inception' is unpacked by Python 3.11.4 and later; "
+            "take one of these, or unpack it by hand and give its folder "
+            "(--extractor_path)."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with (
