@@ -23,18 +23,13 @@ def deal(batch, n):
         ValueError: if a static batch size is not a multiple of n.
     """
 
-    def split(tensor):
-        if tensor.shape[0] is not None and tensor.shape[0] % n:
-            raise ValueError(
-                f"A batch of {tensor.shape[0]} images cannot be dealt out to "
-                f"{n} discriminator updates. Batch the data set by {n} times "
-                "the batch size that each is to see."
-            )
-        return tf.unstack(
-            tf.reshape(tensor, (-1, n, *tensor.shape[1:])), axis=1
-        )
-
-    return _split(batch, n, split)
+    return _split(
+        batch,
+        n,
+        1,
+        f"cannot be dealt out to {n} discriminator updates. Batch the data "
+        f"set by {n} times the batch size that each is to see.",
+    )
 
 
 def divide(batch, n):
@@ -51,25 +46,30 @@ def divide(batch, n):
         ValueError: if a static batch size is not a multiple of n.
     """
 
-    def split(tensor):
-        if tensor.shape[0] is not None and tensor.shape[0] % n:
-            raise ValueError(
-                f"A batch of {tensor.shape[0]} images cannot be divided into "
-                f"{n} parts (`accumulate`); use a multiple of {n} on each "
-                "replica."
-            )
-        return tf.unstack(tf.reshape(tensor, (n, -1, *tensor.shape[1:])))
-
-    return _split(batch, n, split)
+    return _split(
+        batch,
+        n,
+        0,
+        f"cannot be divided into {n} parts (`accumulate`); use a multiple of "
+        f"{n} on each replica.",
+    )
 
 
-def _split(batch, n, split):
+def _split(batch, n, axis, problem):
+    """Lays rows out in a table n wide (axis 1) or high (0), and takes it apart."""
     if n == 1:
         return [batch]
-    parts = [
-        [None] * n if tensor is None else split(tensor)
-        for tensor in tf.nest.flatten(batch)
-    ]
+
+    def split(tensor):
+        if tensor is None:
+            return [None] * n
+        size, *shape = tensor.shape
+        if size is not None and size % n:
+            raise ValueError(f"A batch of {size} images {problem}")
+        table = (-1, n) if axis else (n, -1)
+        return tf.unstack(tf.reshape(tensor, (*table, *shape)), axis=axis)
+
+    parts = [split(tensor) for tensor in tf.nest.flatten(batch)]
     return [
         tf.nest.pack_sequence_as(batch, [part[i] for part in parts])
         for i in range(n)

@@ -91,7 +91,7 @@ class Run:
         lines = jsonl.read(folder.metrics) if resumes else []
         past = [line for line in lines if line["step"] <= self.first]
         self._last = past[-1] if past else {}
-        self._seconds = 0.0
+        self._seconds = self._cpu_seconds = 0.0
 
     @property
     def step(self):
@@ -117,7 +117,7 @@ class Run:
             one of `FAILURES`: what has been saved before stays.
             ValueError: at the first step, if the parts do not fit.
         """
-        begin = time.monotonic()
+        begin, cpu_begin = time.monotonic(), time.process_time()
         self._count_retries()
         writer = None
         if self._workers.is_chief:
@@ -136,6 +136,7 @@ class Run:
             if lost := len(self.source.lost):
                 logging.warning("%d pictures were lost and replaced.", lost)
             self._seconds = time.monotonic() - begin
+            self._cpu_seconds = time.process_time() - cpu_begin
 
     @property
     def is_told(self):
@@ -312,6 +313,7 @@ class Run:
                 "steps": self.recipe.train.steps,
                 "resumed_at": self.began,
                 "seconds": round(self._seconds, 1),
+                "cpu_seconds": round(self._cpu_seconds, 1),
                 "steps_per_second": round(made / max(self._seconds, 1e-9), 3),
                 "last_log": self._last,
                 "ended": self.ended,
@@ -320,6 +322,7 @@ class Run:
                 "evaluation": [
                     {
                         "seconds": round(scores.seconds, 1),
+                        "cpu_seconds": round(scores.cpu_seconds, 1),
                         "share": round(
                             scores.seconds / max(self._seconds, 1e-9), 4
                         ),

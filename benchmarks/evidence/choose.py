@@ -3,48 +3,86 @@
     python benchmarks/evidence/choose.py sweeps/fashion_tune/sweep.json \\
         benchmarks/evidence/fashion_6000.yaml
 
-Arms of the tuning sweep are METHOD-a and METHOD-b; better is the lower mean of
-its first score. The file is written anew but for its head and all that is not
-`arms`.
+Arms of the tuning sweep are METHOD-a and METHOD-b; the better one is that with
+the better mean of the sweep's first score, over the same seeds. The file is
+written anew but for its head and all that is not `arms`.
+
+    python benchmarks/evidence/choose.py --best 2 \\
+        sweeps/fashion_6000/sweep.json benchmarks/evidence/fashion_60000.yaml
+
+takes the baseline and the two best other arms of any sweep instead.
 """
 
 import argparse
 import json
+import math
 import pathlib
 import re
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tuning", type=pathlib.Path)
-    parser.add_argument("vary", type=pathlib.Path)
+    parser.add_argument("sweep", type=pathlib.Path, help="its sweep.json")
+    parser.add_argument("vary", type=pathlib.Path, help="file to change")
+    parser.add_argument("--best", type=int, metavar="N", help="see above")
     arguments = parser.parse_args()
-    found = json.loads(arguments.tuning.read_text())
+    found = json.loads(arguments.sweep.read_text())
     _check_complete(found)
-    row = found["table"][0]
-    arms = {}
-    for method, settings in _settings(found["arms"]).items():
-        means = {
-            arm: row["arms"][arm]["mean"]
-            for arm in settings
-            if arm in row["arms"]
-        }
-        if not means:
-            raise SystemExit(f"error: all runs of {method} failed")
-        best = min(means, key=means.get)
-        arms[method] = found["arms"][best]["changes"]
-        shown = ", ".join(f"{arm} {mean:.4g}" for arm, mean in means.items())
-        print(f"{method}: {best} ({row['score']}: {shown})")
+    if arguments.best is None:
+        arms = best_settings(found)
+    else:
+        arms = best_arms(found, arguments.best)
     text = arguments.vary.read_text()
     arguments.vary.write_text(
         re.sub(r"(?ms)^arms:\n.*?(?=^\w|\Z)", _yaml(arms), text)
     )
 
 
+def best_settings(found):
+    """The changes of each method's better setting, as a dict."""
+    row, arms = found["table"][0], {}
+    for method, settings in _settings(found["arms"]).items():
+        means = _means(row, method, settings)
+        best = _ranked(row, means)[0]
+        arms[method] = found["arms"][best]["changes"]
+        shown = ", ".join(f"{arm} {mean:.4g}" for arm, mean in means.items())
+        print(f"{method}: {best} ({row['score']}: {shown})")
+    return arms
+
+
+def best_arms(found, n):
+    """The changes of the baseline and of the n best other arms, as a dict."""
+    row, base = found["table"][0], found["baseline"]
+    means = _means(row, "the sweep", found["arms"])
+    ranked = [arm for arm in _ranked(row, means) if arm != base]
+    for arm in (base, *ranked):
+        print(f"{arm}: {row['score']} {means[arm]:.4g}")
+    return {arm: found["arms"][arm]["changes"] for arm in (base, *ranked[:n])}
+
+
+def _ranked(row, means):
+    """Arms, the best one first."""
+    return sorted(means, key=means.get, reverse=row["better"] != "lower")
+
+
 def _check_complete(found):
     left = [c for c in found["cells"] if c["status"] == "left"]
     if left:
-        raise SystemExit(f"error: {len(left)} runs of the tuning are not done")
+        raise SystemExit(f"error: {len(left)} runs of the sweep are not done")
+
+
+def _means(row, method, settings):
+    """Means of the settings that have all seeds; refuses if none has."""
+    done = {arm: row["arms"][arm] for arm in settings if arm in row["arms"]}
+    most = max((about["count"] for about in done.values()), default=0)
+    means = {
+        arm: about["mean"]
+        for arm, about in done.items()
+        if about["count"] == most and math.isfinite(about["mean"])
+    }
+    if not means:
+        raise SystemExit(f"error: no setting of {method} has a score")
+    return means
 
 
 def _settings(names):

@@ -61,6 +61,7 @@ class Evaluate(StepCallback):
     Attributes:
         ended: why training was ended, or `None`.
         seconds: wall time of all evaluations since training began.
+        cpu_seconds: their processor time.
         skipped: number of evaluations that were skipped.
 
     Raises:
@@ -100,7 +101,7 @@ class Evaluate(StepCallback):
         self.seed = seed
         self.writer = writer
         self.ended = None
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self.skipped = 0
         self._begin = time.monotonic()
         self._latest = None
@@ -157,7 +158,8 @@ class Evaluate(StepCallback):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             jsonl.forget_after(self.path, int(self.model.step.numpy()))
         self._begin = time.monotonic()
-        self._latest, self.seconds, self.skipped = None, 0.0, 0
+        self._latest, self.skipped = None, 0
+        self.seconds = self.cpu_seconds = 0.0
 
     def on_train_end(self, logs=None):
         if self._best_state is not None:
@@ -175,10 +177,12 @@ class Evaluate(StepCallback):
         if self._is_too_dear(begin - self._begin):
             self.skipped += 1
             return None
+        cpu_begin = time.process_time()
         scores = self.score()
         is_first = self._latest is None
         self._latest = time.monotonic() - begin
         self.seconds += self._latest
+        self.cpu_seconds += time.process_time() - cpu_begin
         if is_first and self.path is not None:
             self._write_protocol()
         return scores

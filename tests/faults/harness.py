@@ -19,7 +19,13 @@ KILLED = -9
 
 # Written by a killed process, or different in every process.
 _OWN = ("tensorboard", ".lock")
-_TIMES = ("seconds", "steps_per_second", "resumed_at", "evaluation")
+_TIMES = (
+    "seconds",
+    "cpu_seconds",
+    "steps_per_second",
+    "resumed_at",
+    "evaluation",
+)
 _SAVES = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 
 

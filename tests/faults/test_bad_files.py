@@ -124,7 +124,9 @@ def test_bad_files_are_left_out_and_those_that_go_bad_replaced(
             elif i % 3 == 1:
                 path.write_bytes(path.read_bytes()[:100])
             else:  # still a picture, but of another size
-                Image.new("RGB", (90, 40)).save(path)
+                other = path.with_suffix(".new")
+                Image.new("RGB", (90, 40)).save(other, "png")
+                other.replace(path)
 
     arguments = (*TINY, f"--set=data.source=folder:{two_classes}")
     vandal = Vandal(spoil)

@@ -144,7 +144,7 @@ def test_fewer_steps_that_take_longer_are_not_faster(ratio, verdict):
         baseline="plain",
         steps=1000,
         of=runs.get,
-        seconds_per_run=seconds.get,
+        seconds_per_step=seconds.get,
     )
     assert KINDS["faster"](store, "x").verdict == verdict
 

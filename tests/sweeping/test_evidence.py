@@ -12,40 +12,79 @@ from keras_ganmix.sweeping.results import make_rows
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def make_sweep(folder, quality):
+def make_sweep(folder, quality, score):
     """A folder with the `sweep.json` of arms of one seed."""
     cells = [
         {
             "arm": arm,
             "seed": 0,
             "status": "done",
-            "scores": {"frechet": value},
+            "scores": {score: value},
         }
         for arm, value in quality.items()
     ]
     found = {
+        "baseline": next(iter(quality)),
         "arms": {arm: {"changes": [f"x={arm}"]} for arm in quality},
         "cells": cells,
-        "table": make_rows("plain-a", list(quality), cells, {}),
+        "table": make_rows(next(iter(quality)), list(quality), cells, {}),
     }
     folder.mkdir()
     (folder / "sweep.json").write_text(json.dumps(found))
 
 
-def test_the_better_setting_of_each_method_is_chosen(tmp_path):
-    quality = {"plain-a": 2, "plain-b": 1, "DAG-a": 3, "DAG-b": 4}
-    folder = tmp_path / "tune"
-    make_sweep(folder, quality)
-    vary = tmp_path / "vary.yaml"
+def choose(folder, quality, *options, score="frechet"):
+    """Runs `choose.py`; returns the process, and what became of the file."""
+    make_sweep(folder / "sweep", quality, score)
+    vary = folder / "vary.yaml"
     vary.write_text("# Head\ncommon: [a=1]\narms:\n  old: []\nscore: []\n")
     script = ROOT / "benchmarks" / "evidence" / "choose.py"
-    command = [sys.executable, script, folder / "sweep.json", vary]
+    command = [sys.executable, script, *options]
+    command += [folder / "sweep" / "sweep.json", vary]
     done = subprocess.run(command, capture_output=True, text=True)
+    return done, vary.read_text()
+
+
+def test_the_better_setting_of_each_method_is_chosen(tmp_path):
+    quality = {"plain-a": 2, "plain-b": 1, "DAG-a": 3, "DAG-b": 4}
+    done, vary = choose(tmp_path, quality)
     assert done.returncode == 0, done.stderr
     assert "plain: plain-b" in done.stdout
-    assert vary.read_text() == (
+    assert vary == (
         "# Head\ncommon: [a=1]\narms:\n  plain:\n    - x=plain-b\n"
         "  DAG:\n    - x=DAG-a\nscore: []\n"
+    )
+
+
+def test_higher_is_better_where_it_is(tmp_path):
+    quality = {"plain-a": 0.2, "plain-b": 0.1}
+    done, vary = choose(tmp_path, quality, score="accuracy")
+    assert done.returncode == 0, done.stderr
+    assert "- x=plain-a" in vary
+
+
+def test_a_setting_that_diverged_is_not_chosen(tmp_path):
+    quality = {"plain-a": float("nan"), "plain-b": 100.0}
+    done, vary = choose(tmp_path, quality)
+    assert done.returncode == 0, done.stderr
+    assert "- x=plain-b" in vary
+
+
+def test_nothing_is_changed_where_no_setting_has_a_score(tmp_path):
+    nan = float("nan")
+    done, vary = choose(tmp_path, {"plain-a": nan, "plain-b": nan})
+    assert done.returncode == 1
+    assert "no setting of plain has a score" in done.stderr
+    assert "old: []" in vary
+
+
+def test_the_best_arms_are_taken_beside_the_baseline(tmp_path):
+    quality = {"plain": 5, "Mixup": 4, "CutMix": 6, "DAG": 3, "SRMix": 7}
+    done, vary = choose(tmp_path, quality, "--best", "2")
+    assert done.returncode == 0, done.stderr
+    assert vary == (
+        "# Head\ncommon: [a=1]\narms:\n  plain:\n    - x=plain\n"
+        "  DAG:\n    - x=DAG\n  Mixup:\n    - x=Mixup\nscore: []\n"
     )
 
 
@@ -57,6 +96,7 @@ def test_the_better_setting_of_each_method_is_chosen(tmp_path):
         ("quickstart", "stacked_dcgan"),
         ("quickstart", "fashion_tune"),
         ("quickstart", "fashion_6000"),
+        ("quickstart", "fashion_60000"),
         ("quickstart", "landscape"),
     ],
 )

@@ -70,13 +70,27 @@ def _take_sweep(name, folder, places):
     for cell in found["cells"]:
         summary = folder / cell["arm"] / f"seed-{cell['seed']}" / "summary.json"
         if cell["status"] == "done" and summary.is_file():
-            cell["resumed_at"] = _read(summary).get("resumed_at", 0)
+            about = _read(summary)
+            cell["resumed_at"] = about.get("resumed_at", 0)
+            cell["cpu_seconds_per_step"] = _short(seconds_per_step(about))
     found["logs"] = {}
     for arm, run in first_runs(found, folder).items():
         if (run / "metrics.jsonl").is_file():
             found["logs"][arm] = _log(run)
     found["sampled"] = _take_samples(name, found, folder, places)
     _write(found, places.data / f"{name}.json")
+
+
+def seconds_per_step(summary):
+    """Processor time of a run's steps without scores, or `None`.
+
+    Of the last process that made steps of the run.
+    """
+    made = summary["step"] - summary.get("resumed_at", 0)
+    if "cpu_seconds" not in summary or not made:
+        return None
+    scores = sum(about["cpu_seconds"] for about in summary["evaluation"])
+    return (summary["cpu_seconds"] - scores) / made
 
 
 def first_runs(found, folder):

@@ -16,10 +16,10 @@ def build(sweep, places):
         "plain takes for all its steps, on straight lines between the scores "
         "during training (2,048 fakes, `fashion` alone, so by one extractor). "
         "An arm that is cheaper than plain is looked at at its last step. The "
-        "cost is the processor time of whole runs over plain's, medians over "
-        "seeds; it is steadier than the few steps that are timed before a "
-        "sweep. Start and scores, the same for all, are in it: it is nearer "
-        "to 1 than that of the steps alone, which favours dear arms.",
+        "cost is the processor time of an arm's steps over that of plain's, "
+        "medians over seeds, without start and scores, which are the same for "
+        "all; it is steadier than the few steps that are timed before a "
+        "sweep, by the clock of a busy machine.",
         markdown_table(
             ("arm", "cost, plain = 1", "ms per step, timed before", "at step"),
             [
@@ -54,7 +54,7 @@ def _until(sweep):
     by_steps = speed.faster_row(sweep)
     by_cost = speed.faster_row(sweep, in_seconds=True)
     never = speed.counts_never(sweep)
-    base = (sweep.seconds_per_run(sweep.baseline) or 0) / sweep.steps
+    base = sweep.seconds_per_step(sweep.baseline) or 0
     lines = []
     for arm, own in found.items():
         ratio = speed.cost(sweep, arm)

@@ -37,8 +37,8 @@ def first_reached(curve, target, score=SCORE):
 
 
 def cost(sweep, arm):
-    """Processor seconds of an arm's runs over those of the baseline."""
-    own, base = (sweep.seconds_per_run(a) for a in (arm, sweep.baseline))
+    """Processor seconds of an arm's steps over those of the baseline."""
+    own, base = (sweep.seconds_per_step(a) for a in (arm, sweep.baseline))
     return None if own is None or base is None else own / base
 
 

@@ -14,6 +14,7 @@ SWEEPS = (
     "stacked_dcgan",
     "fashion_tune",
     "fashion_6000",
+    "fashion_60000",
     "landscape",
 )
 #: Other files of data.
@@ -108,6 +109,19 @@ class Sweep:
         own = self.of(arm).values()
         whole = [c["cpu_seconds"] for c in own if not c.get("resumed_at")]
         return float(np.median(whole)) if whole else None
+
+    def seconds_per_step(self, arm):
+        """Processor time of a step, the median over seeds, or `None`.
+
+        Start and scores are not in it; the first step, which is traced, is.
+        """
+        own = self.of(arm).values()
+        known = [c["cpu_seconds_per_step"] for c in own if _is_timed(c)]
+        return float(np.median(known)) if known else None
+
+
+def _is_timed(cell):
+    return cell.get("cpu_seconds_per_step") is not None
 
 
 def late_scores(cell):

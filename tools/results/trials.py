@@ -143,7 +143,7 @@ def _in_seconds(sweep, arm):
     row = speed.faster_row(sweep, in_seconds=True)
     if row is None or arm not in row["arms"]:
         return ""
-    factor = sweep.seconds_per_run(sweep.baseline) / sweep.steps
+    factor = sweep.seconds_per_step(sweep.baseline)
     return f" ({_told([row], arm, row['score'], factor)} s)"
 
 
