@@ -27,8 +27,7 @@ Exit codes: 0 done, 2 bad input, 3 training failed, 130 stopped by Ctrl-C,
 
 WORDS = {
     **recipe_flags.WORDS,
-    "run_dir": "FOLDER",
-    "resume": "auto|never|must",
+    **run_folder.WORDS,
     "epochs": "N",
     "steps": "N",
 }
@@ -57,26 +56,7 @@ def _flags():
         "Short for --set train.steps=N: the number of updates, instead of "
         "epochs.",
     )
-    flags.DEFINE_string(
-        "run_dir",
-        None,
-        "Folder of the run. Default: runs/ and the recipe's name.",
-        flag_values=options,
-    )
-    flags.DEFINE_enum(
-        "resume",
-        "auto",
-        run_folder.RESUME,
-        "What if the folder holds a run: auto goes on from its last "
-        "checkpoint, must refuses if there is none, never starts anew, by "
-        "default in runs/NAME-2.",
-        flag_values=options,
-    )
-    switch(
-        "allow_recipe_change",
-        "Let a run go on with another recipe than it began with; the old one "
-        "is kept beside it.",
-    )
+    run_folder.define(options)
     switch(
         "dry_run",
         "Print the whole recipe, the size of the network and what a step "

@@ -56,7 +56,7 @@ def divide(batch, n):
 
 
 def _split(batch, n, axis, problem):
-    """Lays rows out in a table n wide (axis 1) or high (0), and takes it apart."""
+    """Takes apart a table of rows, n wide (axis 1) or n high (axis 0)."""
     if n == 1:
         return [batch]
 

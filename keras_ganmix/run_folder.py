@@ -15,11 +15,14 @@ import os
 import shutil
 from pathlib import Path
 
+from absl import flags
+
 from keras_ganmix import recipes
 from keras_ganmix.utils.cli import UsageError
 from keras_ganmix.utils.files import write_text
 
 RESUME = ("auto", "never", "must")
+WORDS = {"run_dir": "FOLDER", "resume": "|".join(RESUME)}
 
 # What may differ between a recipe and the run that it continues.
 _FREE = (
@@ -153,6 +156,32 @@ class GuestFolder(RunFolder):
 
     def unmake(self):
         pass
+
+
+def define(options):
+    """Adds the flags of commands that make a run to a set of flags."""
+    flags.DEFINE_string(
+        "run_dir",
+        None,
+        "Folder of the run. Default: runs/ and the recipe's name.",
+        flag_values=options,
+    )
+    flags.DEFINE_enum(
+        "resume",
+        "auto",
+        RESUME,
+        "What if the folder holds a run: auto goes on from its last "
+        "checkpoint, must refuses if there is none, never starts anew, by "
+        "default in runs/NAME-2.",
+        flag_values=options,
+    )
+    flags.DEFINE_bool(
+        "allow_recipe_change",
+        False,
+        "Let a run go on with another recipe than it began with; the old one "
+        "is kept beside it.",
+        flag_values=options,
+    )
 
 
 def choose(recipe, run_dir=None, resume="auto", allow_change=False):

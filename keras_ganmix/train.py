@@ -30,8 +30,7 @@ the state of the run first.
 
 WORDS = {
     **recipe_flags.WORDS,
-    "run_dir": "FOLDER",
-    "resume": "auto|never|must",
+    **run_folder.WORDS,
     "init_from": "RUN",
     "steps": "N",
     "profile": "FIRST,LAST",
@@ -66,28 +65,7 @@ def _flags():
         lower_bound=1.0,
         flag_values=options,
     )
-    flags.DEFINE_string(
-        "run_dir",
-        None,
-        "Folder of the run. Default: runs/ and the recipe's name.",
-        flag_values=options,
-    )
-    flags.DEFINE_enum(
-        "resume",
-        "auto",
-        run_folder.RESUME,
-        "What if the folder holds a run: auto goes on from its last "
-        "checkpoint, must refuses if there is none, never starts anew, by "
-        "default in runs/NAME-2.",
-        flag_values=options,
-    )
-    flags.DEFINE_bool(
-        "allow_recipe_change",
-        False,
-        "Let a run go on with another recipe than it began with; the old one "
-        "is kept beside it.",
-        flag_values=options,
-    )
+    run_folder.define(options)
     flags.DEFINE_bool(
         "deterministic",
         False,
