@@ -89,13 +89,13 @@ def _benchmark(options):
         return cli.FAILED_RUN
     except ValueError as error:
         raise cli.UsageError(cli.one_line(error)) from error
-    print(report.text())
+    cli.say(report.text())
     if options.json is not None:
         from keras_ganmix.utils.files import write_json
 
         with cli.bad_input("json"):
             write_json(options.json, report.to_dict())
-        print(f"\nnumbers: {options.json}")
+        cli.say(f"\nnumbers: {options.json}")
     return cli.DONE
 
 

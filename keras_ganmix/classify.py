@@ -74,7 +74,7 @@ def main(argv=None):
 
 def _follow(options):
     if options.list_recipes:
-        print(_list_of_recipes())
+        cli.say(_list_of_recipes())
         return cli.DONE
     recipe = _load_recipe(options)
     if options.dry_run:
@@ -107,13 +107,13 @@ def _open(recipe):
 
 def _dry_run(recipe):
     # A recipe with comments: what is printed can be kept as a file.
-    print(recipes.dump(recipe), end="", flush=True)
+    cli.say(recipes.dump(recipe).rstrip("\n"))
     sources = _open(recipe)
     with cli.without_startup_noise():
         from keras_ganmix.classifying import costs
     with cli.bad_input():
         lines = costs.report(recipe, sources)
-    print("\n".join(f"# {line}" for line in lines))
+    cli.say("\n".join(f"# {line}" for line in lines))
     return cli.DONE
 
 

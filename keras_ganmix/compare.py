@@ -60,10 +60,10 @@ def _compare(options, paths):
         runs.check_protocols(found)
         arms = runs.group(found)
         rows = table.make_rows(arms)
-        print(table.as_text(arms, rows))
+        cli.say(table.as_text(arms, rows))
         if options.out is not None:
             write_text(options.out, page.as_html(arms, rows))
-            print(f"page: {options.out}")
+            cli.say(f"page: {options.out}")
     except (ValueError, OSError) as error:
         # What differs between protocols is said in several lines.
         raise cli.UsageError(str(error)) from error

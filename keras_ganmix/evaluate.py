@@ -153,19 +153,19 @@ def _evaluate(options):
         building.start_devices()
     with cli.bad_input(), cli.plain_warnings():
         evaluation, pairs = scoring.score(options, metrics, training_metrics)
-        print(evaluation.table())
+        cli.say(evaluation.table())
         out = options.out
         if out is None and options.run is not None:
             out = RunFolder(options.run).evaluation
         if out is not None:
             evaluation.save(out)
-            print(f"scores and protocol: {out}")
+            cli.say(f"scores and protocol: {out}")
         if options.pictures is not None:
             from keras_ganmix.utils.pictures import image_grid, write_png
 
             path = Path(options.pictures) / "memorisation.png"
             write_png(path, image_grid(pairs, columns=len(pairs) // 2))
-            print(f"closest pairs: {path}")
+            cli.say(f"closest pairs: {path}")
     return cli.DONE
 
 

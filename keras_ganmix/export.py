@@ -116,7 +116,7 @@ def _export(options):
         return cli.FAILED_RUN
     checked = "checked" if options.self_check else "not checked"
     shown = out if out.name == folder.name else out / folder.name
-    print(f"{shown}: step {generator.step}, {generator.which}, {checked}")
+    cli.say(f"{shown}: step {generator.step}, {generator.which}, {checked}")
     return cli.DONE
 
 
@@ -137,7 +137,7 @@ def _check(options):
     except ExportError as error:
         cli.complain(cli.one_line(error))
         return cli.FAILED_RUN
-    print(f"{folder}: does what it should")
+    cli.say(f"{folder}: does what it should")
     return cli.DONE
 
 

@@ -52,7 +52,7 @@ def _generate(options):
         _write(options, generator, pictures, recipe, manifest)
         manifest.write(options.out)
     what = f"{len(pictures)} pictures" if len(names) > 3 else " ".join(names)
-    print(f"{options.out}: {what}, {output.MANIFEST}")
+    cli.say(f"{options.out}: {what}, {output.MANIFEST}")
     return cli.DONE
 
 

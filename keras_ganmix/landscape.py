@@ -178,7 +178,7 @@ def _report(subjects, looks, protocol, out):
     ]
     tables = [table for table in tables if table[2]]
     for _, heads, rows, _ in tables:
-        print(report.as_text(heads, rows), end="\n\n")
+        cli.say(report.as_text(heads, rows) + "\n")
     write_json(
         out / "landscape.json", report.as_data(subjects, looks, protocol)
     )
@@ -195,7 +195,7 @@ def _report(subjects, looks, protocol, out):
     write_text(
         out / "landscape.html", page.as_html(title, [text], pictures, tables)
     )
-    print(f"landscape: {out / 'landscape.html'}")
+    cli.say(f"landscape: {out / 'landscape.html'}")
 
 
 def _draw(subjects, looks, drawn, protocol, out):

@@ -153,7 +153,7 @@ def _prepare(options):
         cli.complain(cli.one_line(error))
         return cli.FAILED_RUN
     if not options.quiet:
-        print("\n".join(_told(manifest, options.out)))
+        cli.say("\n".join(_told(manifest, options.out)))
     return cli.DONE
 
 
@@ -183,7 +183,7 @@ def _verify(options):
         cli.complain("\n".join(problems))
         return cli.BAD_INPUT
     if not options.quiet:
-        print(
+        cli.say(
             f"{options.verify}: {manifest.count:,} pictures in "
             f"{len(manifest.shards)} shards, as they were written"
         )

@@ -76,7 +76,7 @@ def _preview(options):
         building.set_up(recipe)
         panels = previews.panels(recipe, source, run)
         write_png(out, draw(panels))
-    print(f"preview: {', '.join(panel.title for panel in panels)}: {out}")
+    cli.say(f"preview: {', '.join(panel.title for panel in panels)}: {out}")
     return cli.DONE
 
 

@@ -145,7 +145,7 @@ def _request(options, address_and_seeds):
 
     with cli.bad_input("out"):
         write_png(options.out, image_grid(images))
-    print(f"{len(images)} pictures: {options.out}")
+    cli.say(f"{len(images)} pictures: {options.out}")
     return cli.DONE
 
 
@@ -178,7 +178,7 @@ def _ask(client, options, seeds):
 def _print_status(client):
     for version in client.status():
         message = f": {version['message']}" if version["message"] else ""
-        print(f"version {version['version']} {version['state']}{message}")
+        cli.say(f"version {version['version']} {version['state']}{message}")
 
 
 if __name__ == "__main__":

@@ -177,10 +177,10 @@ def _serve(options, models):
         from keras_ganmix.serving.server import Server
         from keras_ganmix.serving.server.hosts import is_loopback
     if not is_loopback(options.host):
-        print(
+        cli.say(
             f"warning: listening on {options.host}: there is no "
             "authentication; everybody who reaches this machine can use it",
-            file=sys.stderr,
+            sys.stderr,
         )
     with cli.bad_input():
         server = Server(
@@ -216,11 +216,10 @@ def _run(server, ready_file):
             for each in server.versions:
                 cli.say(
                     f"serving {each.name} version {each.available} on "
-                    f"{server.grpc_address} (gRPC) and {server.rest_address}",
-                    sys.stdout,
+                    f"{server.grpc_address} (gRPC) and {server.rest_address}"
                 )
             server.wait()
-        cli.say("stopping", sys.stdout)
+        cli.say("stopping")
     return cli.DONE
 
 

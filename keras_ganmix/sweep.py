@@ -108,7 +108,7 @@ def _sweep(options):
     """The story of a sweep."""
     from keras_ganmix.sweeping import workers
     from keras_ganmix.sweeping.folder import SweepFolder
-    from keras_ganmix.sweeping.running import Sweep, say
+    from keras_ganmix.sweeping.running import Sweep
     from keras_ganmix.sweeping.vary import make_plan
 
     for name in ("recipe", "vary", "out"):
@@ -132,12 +132,12 @@ def _sweep(options):
         )
         sweep.time_steps()
         if stop.received is None:
-            say("\n".join(sweep.budget().lines()))
+            cli.say("\n".join(sweep.budget().lines()))
             if options.dry_run:
                 return cli.DONE
             sweep.run()
         if stop.received is not None:
-            say("sweep: stopped; start it again to go on")
+            cli.say("sweep: stopped; start it again to go on")
             return cli.STOPPED + stop.received
         return sweep.conclude()
 

@@ -113,7 +113,7 @@ def main(argv=None):
 
 def _follow(options):
     if options.list_recipes:
-        print(_list_of_recipes())
+        cli.say(_list_of_recipes())
         return cli.DONE
     recipe = _load_recipe(options)
     profile = _profile(options, recipe)
@@ -155,7 +155,7 @@ def _profile(options, recipe):
 
 def _dry_run(recipe):
     # A recipe with comments: what is printed can be kept as a file.
-    print(recipes.dump(recipe), end="", flush=True)
+    cli.say(recipes.dump(recipe).rstrip("\n"))
     with cli.bad_input():
         source = open_source(recipe)
 
@@ -169,9 +169,9 @@ def _dry_run(recipe):
         building.build_scores(recipe, source, run_folder.RunFolder("."))
         dataset = building.build_dataset(recipe, source, gan)
         lines = costs.report(recipe, gan, dataset)
-    print("\n".join(f"# {line}" for line in lines))
+    cli.say("\n".join(f"# {line}" for line in lines))
     if recipe.strategy != "none":
-        print(f"# all of it measured on one device, not {recipe.strategy}")
+        cli.say(f"# all of it measured on one device, not {recipe.strategy}")
     return cli.DONE
 
 
@@ -317,7 +317,7 @@ def _train_to_the_end(run, progress):
 
 
 def _say(text):
-    cli.say(text, sys.stdout)
+    cli.say(text)
 
 
 def _silence(text):

@@ -50,10 +50,11 @@ def run(*arguments):
     return evaluate.main(["evaluate", *arguments])
 
 
-def start(*arguments):
+def start(*arguments, stdout=subprocess.PIPE):
     return subprocess.run(
         [sys.executable, "-m", "keras_ganmix.evaluate", *arguments],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
@@ -112,6 +113,17 @@ def test_a_run_scores_as_it_did_during_training(trained, capsys):
     assert found.step == 2
     assert found.protocol.differences(protocol) == {}
     assert found.protocol["ema"] is True
+
+
+def test_scores_are_kept_where_nobody_reads_the_table(trained):
+    """As with `| head -1`, whose end is gone when the table comes."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    arguments = [f"--run={trained}", "--metrics=frechet", "--num_fake=50"]
+    done = start(*arguments, "--out=kept.json", stdout=write_end)
+    os.close(write_end)
+    assert (done.returncode, done.stderr.count("error")) == (0, 0)
+    assert "frechet[fashion]" in Evaluation.load("kept.json").scores
 
 
 def test_the_best_checkpoint_can_be_scored(trained):

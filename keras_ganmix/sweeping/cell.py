@@ -81,7 +81,7 @@ def time_arms(folder):
             with cli.without_startup_noise():
                 cost = _measure(recipe, source, folder.run(arm, 0))
         write_json(folder.timing(arm), cost)
-        print(f"{arm}: {1000 * cost['step']:.2f} ms per step", flush=True)
+        cli.say(f"{arm}: {1000 * cost['step']:.2f} ms per step")
     return cli.DONE
 
 

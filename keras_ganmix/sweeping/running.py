@@ -56,7 +56,7 @@ class Sweep:
         """
         if all(self.folder.timing(arm).exists() for arm in self.plan.arms):
             return
-        say("sweep: timing a few steps of each arm")
+        cli.say("sweep: timing a few steps of each arm")
         work([TIMING], self._start_timing, self._end_timing, 1, self.stop)
 
     def _start_timing(self, cell):
@@ -118,7 +118,7 @@ class Sweep:
             return
         results.write(self.plan, self.folder)
         why = f" ({end['message']})" if "message" in end else ""
-        say(
+        cli.say(
             f"{arm}, seed {seed}: {end['status']} in "
             f"{duration(record['seconds'])}{why}; {self._eta()}"
         )
@@ -126,7 +126,7 @@ class Sweep:
     def _tell(self, running):
         if time.monotonic() - self._told > _NEWS and running:
             names = ", ".join(f"{arm} seed {seed}" for arm, seed in running)
-            say(f"running: {names}; {self._eta()}")
+            cli.say(f"running: {names}; {self._eta()}")
 
     def _eta(self):
         self._told = time.monotonic()
@@ -135,8 +135,8 @@ class Sweep:
     def conclude(self):
         """Prints the table and writes the page; returns the exit code."""
         found = results.write(self.plan, self.folder)
-        print(tables.as_text(found))
-        print(f"table: {self.folder.table}")
+        cli.say(tables.as_text(found))
+        cli.say(f"table: {self.folder.table}")
         done = [
             self.folder.run(cell["arm"], cell["seed"]).path
             for cell in found["cells"]
@@ -155,12 +155,7 @@ class Sweep:
             arms = runs.group(loaded)
             text = page.as_html(arms, table.make_rows(arms))
         except ValueError as error:
-            say(f"no page: {cli.one_line(error)}")
+            cli.say(f"no page: {cli.one_line(error)}")
             return
         write_text(self.folder.page, text)
-        print(f"page: {self.folder.page}")
-
-
-def say(text):
-    """Prints a line at once."""
-    print(text, flush=True)
+        cli.say(f"page: {self.folder.page}")

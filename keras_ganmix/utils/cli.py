@@ -82,7 +82,7 @@ def run(follow, argv, values, summary, names, words=False):
     try:
         rest = parse(values, sys.argv if argv is None else argv, words)
         if values.help:
-            print(help_text(values, summary, names))
+            say(help_text(values, summary, names))
             return DONE
         return follow(values, rest) if words else follow(values)
     except InputError as error:
@@ -154,7 +154,7 @@ def plain_warnings():
     """Prints the warnings of a block as lines, without their place."""
 
     def show(message, *_args, **_kwargs):
-        print(f"warning: {one_line(message)}", file=sys.stderr)
+        say(f"warning: {one_line(message)}", sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -189,11 +189,16 @@ def without_startup_noise():
                     os.write(2, line)
 
 
-def say(text, file):
-    """Prints a line; where nobody listens any more, to nobody.
+def say(text, file=None):
+    """Prints a line at once; where nobody listens any more, to nobody.
 
-    A closed terminal or pipe is no reason to lose a run.
+    A closed terminal or pipe is no reason to lose a run, or its scores.
+
+    Args:
+        text: the line, or several.
+        file: a stream; standard output by default.
     """
+    file = sys.stdout if file is None else file
     try:
         print(text, file=file, flush=True)
     except OSError:
