@@ -20,9 +20,9 @@ def deal(batch, n):
         List of n structures.
 
     Raises:
-        ValueError: if a static batch size is not a multiple of n.
+        ValueError: if a static batch size is not a multiple of n. Another one
+            is refused in the step, by `tf.errors.InvalidArgumentError`.
     """
-
     return _split(
         batch,
         n,
@@ -43,9 +43,9 @@ def divide(batch, n):
         List of n structures.
 
     Raises:
-        ValueError: if a static batch size is not a multiple of n.
+        ValueError: if a static batch size is not a multiple of n. Another one
+            is refused in the step, by `tf.errors.InvalidArgumentError`.
     """
-
     return _split(
         batch,
         n,
@@ -64,7 +64,9 @@ def _split(batch, n, axis, problem):
         if tensor is None:
             return [None] * n
         size, *shape = tensor.shape
-        if size is not None and size % n:
+        if size is None:
+            tensor = _checked(tensor, n, f"The last batch of images {problem}")
+        elif size % n:
             raise ValueError(f"A batch of {size} images {problem}")
         table = (-1, n) if axis else (n, -1)
         return tf.unstack(tf.reshape(tensor, (*table, *shape)), axis=axis)
@@ -74,6 +76,14 @@ def _split(batch, n, axis, problem):
         tf.nest.pack_sequence_as(batch, [part[i] for part in parts])
         for i in range(n)
     ]
+
+
+def _checked(tensor, n, message):
+    """The tensor, whose size is checked when it is known (not under XLA)."""
+    rest = tf.shape(tensor)[0] % n
+    check = tf.debugging.assert_equal(rest, 0, message=message)
+    with tf.control_dependencies([check]):
+        return tf.identity(tensor)
 
 
 class Parts:

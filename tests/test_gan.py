@@ -400,6 +400,17 @@ def test_deal_and_undeal_are_inverse():
         deal(batch, 5)
 
 
+@pytest.mark.parametrize("arguments", ["discriminator_steps", "accumulate"])
+def test_a_last_batch_that_cannot_be_shared_is_refused(tiny, arguments):
+    gan = tiny.gan(**{arguments: 2})
+    images = tf.zeros((15, 8, 8, 1))
+    data = tf.data.Dataset.from_tensor_slices(images).batch(8)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="The last batch of images cannot"
+    ):
+        gan.fit(data, verbose=0)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
