@@ -6,10 +6,10 @@ import random
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_ganmix as kgm
 from keras_ganmix import regularizers as r
+from keras_ganmix.networks.spectral_norm import SpectralNormalization
 from keras_ganmix.regularizers import Regularizer, Weight
 
 # Every regularizer as it is used, small enough for 8 x 8 images.
@@ -268,7 +268,7 @@ def test_two_replicas(tiny, name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "seed",
-    [0, 1, *(pytest.param(s, marks=pytest.mark.long) for s in range(2, 6))],
+    [0, *(pytest.param(s, marks=pytest.mark.long) for s in range(1, 6))],
 )
 def test_sampled_pairs_of_methods_and_axes(tiny, seed):
     numbers = random.Random(seed)
@@ -337,17 +337,18 @@ def test_bad_weights(arguments):
 @pytest.mark.slow
 def test_lazy_terms_with_spectral_norm_on_two_replicas(tiny):
     """A pass in a conditional branch updates `u` there, on each replica."""
-    networks = kgm.networks
     with tiny.strategy().scope():
+        images = keras.Input((8, 8, 1))
+        x = SpectralNormalization(keras.layers.Conv2D(6, 4, 2, "same"))(images)
+        x = keras.layers.Flatten()(keras.layers.LeakyReLU(0.2)(x))
+        x = SpectralNormalization(keras.layers.Dense(1))(x)
         gan = kgm.GAN(
-            networks.sngan.generator((16, 16, 1), latent_dim=8, width=8),
-            networks.sngan.discriminator((16, 16, 1), width=8),
+            tiny.generator(),
+            keras.Model(images, x),
             [r.GradientPenalty(weight=Weight(10.0, every=2))],
         )
         gan.compile(loss="hinge")
-    images = np.random.default_rng(0).uniform(-1, 1, (16, 16, 16, 1))
-    data = tf.data.Dataset.from_tensors(images.astype("float32")).repeat()
-    gan.fit(data, steps_per_epoch=2, verbose=0)
+    gan.fit(tiny.dataset(batch=16), steps_per_epoch=2, verbose=0)
     for weight in gan.discriminator.weights:
         values = getattr(weight.value, "values", [weight.value])
         for other in values[1:]:
