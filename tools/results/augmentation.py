@@ -41,13 +41,25 @@ def build(store):
             "evidence/augmentation"
         ),
         "Each arm has two settings; the better one on "
-        f"{found['validation']:,} training images that nothing else saw is "
-        "tested on the 10,000 test images.",
+        f"{found['validation']:,} labelled training images that nothing else "
+        "saw is tested on the 10,000 test images. Plain's two are learning "
+        "rates; the better one is that of the other arms of the same images "
+        "and seed. A seed draws the images, too. The GANs are small and short, "
+        "and the weight of the penalty is its default (N images, seed S):",
+        code(_commands(found)),
         _settings(found),
         LEGEND.format(baseline="plain"),
         *[_size(found, size) for size in sizes],
         _chosen(found),
         _compute(found),
+    )
+
+
+def _commands(found):
+    """How the GANs were trained, an argument a line."""
+    return "\n".join(
+        " \\\n    ".join(["python -m keras_ganmix.train", *words.split()])
+        for words in found.get("commands", {}).values()
     )
 
 
