@@ -134,8 +134,11 @@ class Runs:
         }
         self.sweep(name, arms, recipe, **changes)
 
-    def fashion(self, **changes):
-        """Garments: `Mixup` better by both, `SRMix` by one; `slow` slower."""
+    def fashion(self, name="fashion_6000", chosen=None, **changes):
+        """Garments: `Mixup` better by both, `SRMix` by one; `slow` slower.
+
+        `chosen` are the arms that are run, all by default.
+        """
         base = dict.fromkeys(FASHION, 5.0)
         better = {s: v - 1 for s, v in base.items()}
         arms = {
@@ -146,7 +149,8 @@ class Runs:
             "CutMix": {s: v + 1 for s, v in base.items()},
             "slow": better,
         }
-        self.sweep("fashion_6000", arms, "quickstart", **changes)
+        arms = {arm: arms[arm] for arm in chosen or arms}
+        self.sweep(name, arms, "quickstart", **changes)
 
     def tuning(self):
         arms = {

@@ -57,9 +57,21 @@ def test_both_scores_must_agree(values, verdict):
 def test_an_effect_of_other_signs_is_mixed():
     found = rows(x=(GOOD, BAD), y=(GOOD, GOOD))
     assert rules.effect(found, "x", ["a", "b"]) == "mixed"
+    opposite = [5.1, 5.0, 5.05]
+    found = rows(x=(WEAK, opposite), y=(GOOD, GOOD))  # nothing is told apart
+    assert rules.effect(found, "x", ["a", "b"]) == "none"
     assert rules.effect(found, "y", ["a", "b"]) == "better"
     assert rules.effect(found, "z", ["a", "b"]) is None
     assert rules.improves(found, "z", ["a", "b"]) == NOT_RUN
+
+
+def test_a_claim_with_many_chances_must_be_told_apart_more_clearly():
+    found = rows(x=(GOOD, GOOD))
+    p = max(row["arms"]["x"]["p_holm"] for row in found)
+    few, many = math.floor(rules.LEVEL / p), math.ceil(rules.LEVEL / p)
+    scores = ["a", "b"]
+    assert rules.improves(found, "x", scores, chances=few) == HOLDS
+    assert rules.improves(found, "x", scores, chances=many) == UNDECIDED
 
 
 def test_one_seed_decides_nothing():
@@ -110,8 +122,9 @@ def test_claims_name_tests_and_papers_that_are_there():
             assert test["kind"] in KINDS
 
 
-def a_store(name, **about):
-    sweep = types.SimpleNamespace(complete=True, **about)
+def a_store(name, failed=0, **about):
+    about = {"complete": True, "seeds": [0, 1, 2], "rows": [], **about}
+    sweep = types.SimpleNamespace(failed=lambda arm: failed, **about)
     return types.SimpleNamespace(sweeps={name: sweep})
 
 
@@ -126,8 +139,56 @@ def test_modes_and_quality_must_both_be_better_where_both_are_claimed():
     assert both.verdict == UNDECIDED
 
 
-@pytest.mark.parametrize("ratio, verdict", [(1.0, HOLDS), (3.0, UNDECIDED)])
-def test_fewer_steps_that_take_longer_are_not_faster(ratio, verdict):
+def test_runs_that_are_left_prove_nothing():
+    found = rows(x=(GOOD, GOOD))
+    for row, score in zip(found, ("modes", "reverse_kl"), strict=True):
+        row["score"] = score
+    about = {"arms": ["plain", "x"], "late_rows": found}
+    whole = modes(a_store("modes_ring", **about), "modes_ring", "x")
+    assert whole.verdict == HOLDS
+    part = modes(a_store("modes_ring", failed=2, **about), "modes_ring", "x")
+    assert part.verdict == UNDECIDED
+    assert "x failed in 2 of 3 runs" in part.text
+    none = a_store("modes_ring", failed=3, arms=["plain"])
+    assert modes(none, "modes_ring", "x").text == "x: every run failed"
+
+
+def test_the_last_step_may_not_say_the_opposite():
+    late, last = rows(x=(GOOD, GOOD)), rows(x=(GOOD, BAD))
+    for found in (late, last):
+        for row, score in zip(found, ("modes", "reverse_kl"), strict=True):
+            row["score"] = score
+    store = a_store("modes_ring", arms=["x"], late_rows=late, rows=last)
+    assert modes(store, "modes_ring", "x").verdict == UNDECIDED
+
+
+def test_foreign_images_are_judged_by_the_mean_over_their_kinds():
+    def run(arm, seed, digits, noise):
+        areas = {"digits": digits, "noise": noise}
+        kinds = {kind: {"1ds": {"auroc": a}} for kind, a in areas.items()}
+        return {"arm": arm, "seed": seed, "ood": kinds}
+
+    runs = [run("plain", s, 0.9 + s / 100, 0.8) for s in range(3)]
+    # One kind is told better in all runs, the other worse.
+    runs += [run("x", s, 0.99, 0.7 + s / 60) for s in range(3)]
+    found = {"arms": {"plain": {}, "x": {}}, "runs": runs, "left": []}
+    store = types.SimpleNamespace(others={"classify": found})
+    outcome = KINDS["foreign"](store, "x", "1ds")
+    assert outcome.verdict == UNDECIDED
+    assert "mean AUROC over the kinds -0.00" in outcome.text
+    assert KINDS["foreign"](store, "y", "1ds").verdict == NOT_RUN
+
+
+@pytest.mark.parametrize(
+    "ends, ratio, verdict",
+    [
+        ([1.0, 1.1, 0.95], 1.0, HOLDS),
+        ([1.0, 1.1, 0.95], 3.0, UNDECIDED),
+        ([9.0, 9.1, 9.2, 9.1], 1.0, FAILS),  # never
+        ([9.0, 9.1, 9.2], 1.0, UNDECIDED),
+    ],
+)
+def test_faster_is_in_steps_and_not_in_more_seconds(ends, ratio, verdict):
     def cells(reached):
         """Straight from 10, below 5 at a step that differs by seed."""
         steps = [0, 1000]
@@ -136,7 +197,8 @@ def test_fewer_steps_that_take_longer_are_not_faster(ratio, verdict):
             for seed, end in enumerate(reached)
         }
 
-    runs = {"plain": cells([5.0, 5.1, 4.9]), "x": cells([1.0, 1.1, 0.95])}
+    base = [5.0, 5.1, 4.9, 5.05][: len(ends)]
+    runs = {"plain": cells(base), "x": cells(ends)}
     seconds = {"plain": 100.0, "x": 100.0 * ratio}
     store = a_store(
         MAIN,

@@ -26,7 +26,7 @@ METHODS = {
     "Consistency": ("Consistency bcr", "consistency"),
 }
 #: Arms of the mixtures that are methods under another name.
-_ARMS = {"Mixup": "SampleMixing_mixup", "R1": "relativistic_R1_R2"}
+_ARMS = {"Mixup": "SampleMixing_mixup"}
 
 
 def build(store):
@@ -38,6 +38,8 @@ def build(store):
             "methods": lambda: _methods(store),
             "modes": lambda *a: modes(store, *a),
             "images": lambda arm: images(store, arm),
+            "classified": lambda *a: classified(store, *a),
+            "mark": lambda *a: mark(store, *a),
             "collapse": lambda: collapse.build(store),
         },
     )
@@ -95,7 +97,46 @@ def images(store, arm):
     effect = rules.effect(sweep.rows, arm, FRECHET)
     said = {"none": "not told apart", "mixed": "extractors disagree"}
     cell = rules.cell_of(sweep.rows, arm, FRECHET[0])
+    if cell is None:
+        return "no pairs" + _so_far(sweep)
     return f"{said.get(effect, effect)} ({change(cell)})" + _so_far(sweep)
+
+
+def classified(store, arm, score):
+    """A score of classifiers against plain's, in points of per cent."""
+    found = store.others.get("classify")
+    cell = rules.cell_of(found["table"], arm, score) if found else None
+    if cell is None:
+        return "not run yet"
+    words = {"better": "better", "worse": "worse"}
+    said = words.get(cell["verdict"], "not told apart")
+    return f"{said} ({change(cell, 100)} points)"
+
+
+def mark(store, *names):
+    """What is put behind a method that is advised: a warning, if there is one.
+
+    Args:
+        store: `Store`.
+        *names: the arm, then names of the sweeps that speak of it.
+    """
+    arm, *sweeps = names
+    effects = set()
+    for name in sweeps:
+        sweep = store.sweeps.get(name)
+        if sweep is None or arm not in sweep.arms:
+            continue
+        if name == MAIN:
+            effects.add(rules.effect(sweep.rows, arm, FRECHET))
+        else:
+            rows = sweep.late_rows
+            effects |= {rules.effect(rows, arm, [s]) for s in _MODES}
+    if not effects - {None}:
+        return " (not tried here)"
+    return " (**worse here**)" if "worse" in effects else ""
+
+
+_MODES = ("modes", "reverse_kl")
 
 
 _PLANNED = (

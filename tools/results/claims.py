@@ -29,14 +29,19 @@ def judge(store, claim):
     """
     if "untestable" in claim:
         return rules.UNTESTABLE, []
-    outcomes = []
-    for test in claim["tests"]:
-        arguments = {k: v for k, v in test.items() if k != "kind"}
-        outcomes.append(KINDS[test["kind"]](store, **arguments))
+    outcomes = [_test(store, test) for test in claim["tests"]]
+    count = sum(outcome is not None for outcome in outcomes)
+    if count > 1 and not claim.get("all"):
+        outcomes = [_test(store, t, chances=count) for t in claim["tests"]]
+    outcomes = [outcome for outcome in outcomes if outcome is not None]
     verdicts = [outcome.verdict for outcome in outcomes]
-    if claim.get("all"):
-        return rules.all_of(verdicts), outcomes
-    return rules.together(verdicts), outcomes
+    judge = rules.all_of if claim.get("all") else rules.together
+    return judge(verdicts), outcomes
+
+
+def _test(store, test, **more):
+    arguments = {k: v for k, v in test.items() if k != "kind"}
+    return KINDS[test["kind"]](store, **arguments, **more)
 
 
 def table(store):
@@ -70,9 +75,10 @@ def came_out(claim, outcomes):
 
 
 def _reservation(outcomes):
-    if any(o.preliminary for o in outcomes if o.verdict != rules.NOT_RUN):
-        return " (preliminary)"
-    return ""
+    """That runs, or whole tests of a claim, are to come."""
+    left = [o.verdict == rules.NOT_RUN for o in outcomes]
+    runs = any(o.preliminary for o in outcomes)
+    return " (preliminary)" if not all(left) and (runs or any(left)) else ""
 
 
 def counted(store):

@@ -17,9 +17,9 @@ def build(sweep, places):
         "during training (2,048 fakes, `fashion` alone, so by one extractor). "
         "An arm that is cheaper than plain is looked at at its last step. The "
         "cost is the processor time of an arm's steps over that of plain's, "
-        "medians over seeds, without start and scores, which are the same for "
-        "all; it is steadier than the few steps that are timed before a "
-        "sweep, by the clock of a busy machine.",
+        "medians over seeds, without scores; tracing the first step is in it. "
+        "It is steadier than the few steps that are timed before a sweep, by "
+        "the clock of a busy machine.",
         markdown_table(
             ("arm", "cost, plain = 1", "ms per step, timed before", "at step"),
             [
@@ -69,9 +69,9 @@ def _until(sweep):
                 arm,
                 ", ".join(shown) or "-",
                 f"{never[arm]} of {len(own)}",
-                _difference(by_steps, arm),
+                _difference(by_steps, arm, never[arm]),
                 ", ".join(seconds) or "-",
-                _difference(by_cost, arm, base),
+                _difference(by_cost, arm, never[arm], base),
             )
         )
     heads = ("arm", "steps, seed by seed", "never", "difference")
@@ -82,9 +82,11 @@ def _step(step):
     return "never" if step is None else f"{step:,.0f}"
 
 
-def _difference(row, arm, factor=1):
+def _difference(row, arm, never, factor=1):
+    """Bold where told apart; "never" cannot be told apart as better."""
     cell = row["arms"].get(arm) if row else None
     if cell is None or "difference" not in cell:
         return "-"
     text = change(cell, factor)
-    return f"**{text}**" if cell["verdict"] in ("better", "worse") else text
+    told = ("worse",) if never else ("better", "worse")
+    return f"**{text}**" if cell["verdict"] in told else text

@@ -12,11 +12,16 @@ GENERATED = (
 )
 LEGEND = (
     "± is the standard deviation over seeds. Differences are paired by seed, "
-    "own minus {baseline}, with the 95 % interval of Student's t; p is that "
-    "of the paired t test after Holm's correction over the arms of a score. "
+    "own minus {baseline}, with the 95 % interval of Student's t, which is not "
+    "corrected; p is that of the paired t test after Holm's correction over "
+    "the arms of a score. "
     "Bold is what is told apart at 0.05. p is missing where the difference is "
     "the same in all seeds, or where there is one seed."
 )
+
+
+#: The verdict where there is nothing to test with.
+SAME = "same in all seeds"
 
 
 def page(*parts):
@@ -199,7 +204,7 @@ def verdicts(rows, shown):
         cells = row["arms"].items()
         told = [
             f"{word}: {', '.join(names)}"
-            for word in ("better", "worse")
+            for word in ("better", "worse", SAME)
             if (names := [a for a, c in cells if c.get("verdict") == word])
         ]
         if told:

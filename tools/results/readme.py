@@ -11,6 +11,7 @@ QUESTIONS = {
     "stacked_dcgan": ("The same with triples of garments", "modes.md"),
     "fashion_tune": ("Which of two settings of each?", "fashion_mnist.md"),
     "fashion_6000": ("Does it help with 6,000 images?", "fashion_mnist.md"),
+    "fashion_60000": ("Does it help with all?", "fashion_mnist.md"),
     "augmentation": ("Do samples teach a classifier?", "augmentation.md"),
     "classify": ("AdaptiveMix beyond GANs", "classify.md"),
     "landscape": ("Losses around the weights", "landscape.md"),

@@ -2,13 +2,14 @@
 
 A score is `better` or `worse` for an arm when its paired t test is below 0.05
 after Holm's correction over the arms of the score. Where images are looked at
-by two extractors, a difference counts only if both say so with one sign.
+by two extractors, a difference counts only if both say so with one sign. Where
+a claim has several chances to hold, p is multiplied by their number.
 """
 
 import math
 
 LEVEL = 0.05
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+HOLDS, FAILS, UNDECIDED = "holds here", "does not hold here", "undecided"
 NOT_RUN, UNTESTABLE = "not run yet", "cannot be tested here"
 
 
@@ -17,17 +18,18 @@ def row_of(rows, score):
     return next((row for row in rows if row["score"] == score), None)
 
 
-def effect(rows, arm, scores):
+def effect(rows, arm, scores, chances=1):
     """What an arm does to scores that must agree.
 
     Args:
         rows: what `make_rows` returned.
         arm: its name.
         scores: names of scores that measure one thing.
+        chances: by how many such tests a claim may be decided.
 
     Returns:
-        `"better"`, `"worse"`, `"mixed"` where signs differ, `"none"` where
-        they agree but not all are told apart, or `None` without data.
+        `"better"`, `"worse"`, `"mixed"` where signs differ and one is told
+        apart, `"none"` in all other cases, or `None` without data.
     """
     cells = [cell_of(rows, arm, score) for score in scores]
     if not cells or any(cell is None for cell in cells):
@@ -36,10 +38,16 @@ def effect(rows, arm, scores):
         _sign(cell["difference"], row_of(rows, score)["better"])
         for cell, score in zip(cells, scores, strict=True)
     }
+    verdicts = {_verdict(cell, chances) for cell in cells}
     if len(signs) > 1:
-        return "mixed"
-    verdicts = {cell["verdict"] for cell in cells}
-    return verdicts.pop() if verdicts in ({"better"}, {"worse"}) else "none"
+        return "none" if verdicts == {"none"} else "mixed"
+    return verdicts.pop() if len(verdicts) == 1 else "none"
+
+
+def _verdict(cell, chances):
+    told = cell["verdict"] in ("better", "worse")
+    sure = told and cell["p_holm"] * chances < LEVEL
+    return cell["verdict"] if sure else "none"
 
 
 def cell_of(rows, arm, score):
@@ -58,11 +66,11 @@ def _sign(difference, better):
     return 1 if (difference > 0) == (better == "higher") else -1
 
 
-def improves(rows, arm, scores, size=None):
+def improves(rows, arm, scores, size=None, chances=1):
     """The verdict on "the arm is better than the baseline".
 
     Args:
-        rows, arm, scores: as for `effect`.
+        rows, arm, scores, chances: as for `effect`.
         size: the least difference that is claimed, in units of the score and
             with its sign; where the interval of every score excludes it and
             all that is larger the claim fails, also if the arm is better.
@@ -70,7 +78,7 @@ def improves(rows, arm, scores, size=None):
     Returns:
         `HOLDS`, `FAILS`, `UNDECIDED` or `NOT_RUN`.
     """
-    found = effect(rows, arm, scores)
+    found = effect(rows, arm, scores, chances)
     if found is None:
         return NOT_RUN
     if size is not None and all(

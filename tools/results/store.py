@@ -91,6 +91,12 @@ class Sweep:
         """The finished cells of an arm by seed."""
         return {c["seed"]: c for c in self.done if c["arm"] == arm}
 
+    def failed(self, arm):
+        """How many runs of an arm failed."""
+        return sum(
+            c["arm"] == arm and c["status"] == "failed" for c in self.cells
+        )
+
     @property
     def hours(self):
         """Processor time of all runs, in hours."""
