@@ -1,5 +1,6 @@
 """`classify.md`: AdaptiveMix beyond GANs."""
 
+from keras_ganmix.sweeping.results import make_row
 from keras_ganmix.sweeping.tables import markdown_table
 from tools.results import figures
 from tools.results.parts import (
@@ -66,6 +67,7 @@ def build(store):
         comparison(rows, attacks),
         verdicts(rows, attacks),
         picture(store.places, "classify_fgsm", "Accuracy under attack"),
+        _same_head(found),
         _foreign(found),
     )
 
@@ -88,17 +90,36 @@ def _what_was_run(found):
         f"`{first['data']['source']}`, {run['steps']:,} steps of "
         f"{first['data']['batch_size']}, "
         f"seeds {', '.join(map(str, found['seeds']))}; nothing was tuned.",
-        code(
-            "python benchmarks/evidence/classify.py --out evidence/classify"
-            + (
-                f" \\\n    --arms {','.join(found['arms'])}"
-                if "plain_orthogonal" in found["arms"]
-                else ""
-            )
-        ),
+        code("python benchmarks/evidence/classify.py --out evidence/classify"),
         markdown_table(("arm", "method", "frozen orthogonal head"), arms),
         f"**Compute**: {hours(found['core_minutes'] / 60)} "
         f"({found['machine']}).",
+    )
+
+
+def _same_head(found):
+    """AdaptiveMix against plain training with its frozen head."""
+    base, arm = "plain_orthogonal", "adaptive_mix"
+    values = {}
+    for run in found["runs"]:
+        scores = {"accuracy": run["accuracy"]}
+        scores |= {f"fgsm/{eps}": x for eps, x in run["fgsm"].items()}
+        for score, value in scores.items():
+            own = values.setdefault(score, {}).setdefault(run["arm"], {})
+            own[run["seed"]] = value
+    if not {base, arm} <= values["accuracy"].keys():
+        return ""
+    shown = {score: (f"{score} %", 100) for score in values}
+    rows = [
+        make_row(score, base, [base, arm], by_arm, {}, "higher")
+        for score, by_arm in values.items()
+    ]
+    return section(
+        "## The head, or the mixing?",
+        "AdaptiveMix comes with a frozen orthogonal head, which plain training "
+        "above lacks. Against plain training with the same head:",
+        comparison(rows, shown),
+        verdicts(rows, shown),
     )
 
 
