@@ -9,6 +9,7 @@ from tools.results import (
     classify,
     fashion,
     landscape,
+    methods,
     modes,
     readme,
 )
@@ -34,6 +35,7 @@ def write(places):
     store = Store(places)
     texts = {name: module.build(store) for name, module in PAGES.items()}
     texts = {name: text for name, text in texts.items() if text is not None}
+    texts |= methods.build(store)
     for name, text in texts.items():
         path = places.docs / name
         write_text(path, without_dead_links(text, path, places, texts))

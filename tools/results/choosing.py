@@ -85,9 +85,9 @@ def modes(store, name, arm):
     return (", ".join(told) or "not told apart") + _so_far(sweep)
 
 
-def images(store, arm):
+def images(store, arm, name=MAIN):
     """What an arm does to the Frechet distances of garments, in words."""
-    sweep = store.sweeps.get(MAIN)
+    sweep = store.sweeps.get(name)
     if sweep is None:
         return "not run yet" if arm in _PLANNED else "-"
     if arm not in sweep.found["arms"]:

@@ -1,0 +1,79 @@
+"""What our runs say of each method, put into the method's own page."""
+
+import re
+
+from keras_ganmix.sweeping.tables import markdown_table
+from tools.results import choosing
+from tools.results.fashion import FULL, MAIN
+from tools.results.parts import section
+
+#: Page of a method to its arms in the sweeps.
+ARMS = {
+    "sample_mixing": ("Mixup", "CutMix", "SRMix", "SampleMixing_mixup"),
+    "adaptive_mix": ("AdaptiveMix",),
+    "dag": ("DAG",),
+    "diversity_penalty": ("DiversityPenalty",),
+    "mode_seeking_gdpp": ("ModeSeeking", "GDPP"),
+    "deshuffle": ("Deshuffle",),
+    "augmentation": ("DiffAugment",),
+    "gradient_penalties": ("relativistic_R1_R2",),
+}
+#: Sweep to what it is called.
+SWEEPS = {
+    "modes_ring": "ring",
+    "modes_grid": "grid",
+    MAIN: "6,000 garments",
+    FULL: "all 60,000",
+}
+_BEGIN = "<!-- Our runs; written by tools/results_pages.py -->"
+_END = "<!-- End of our runs -->"
+_BLOCK = re.compile(f"(?s){re.escape(_BEGIN)}.*{re.escape(_END)}")
+
+
+def build(store):
+    """Dict from the page's name to its text with the table put in.
+
+    Raises:
+        ValueError: if a page has no place for it.
+    """
+    pages = {}
+    for method, arms in ARMS.items():
+        path = store.places.docs / "methods" / f"{method}.md"
+        if not path.is_file():
+            continue
+        block = f"{_BEGIN}\n\n{told(store, arms)}\n\n{_END}"
+        text, count = _BLOCK.subn(
+            lambda _, block=block: block, path.read_text(encoding="utf-8")
+        )
+        if count != 1:
+            raise ValueError(f"{path}: has {count} places for our runs, not 1")
+        pages[f"methods/{method}.md"] = text
+    return pages
+
+
+def told(store, arms):
+    """The table and what it means, or that there is nothing yet."""
+    lines = []
+    for arm in arms:
+        for name, title in SWEEPS.items():
+            sweep = store.sweeps.get(name)
+            if sweep is None or arm not in sweep.found["arms"]:
+                continue
+            changes = sweep.found["arms"][arm]["changes"]
+            setting = ", ".join(f"`{change}`" for change in changes)
+            if name in (MAIN, FULL):
+                found = choosing.images(store, arm, name)
+            else:
+                found = choosing.modes(store, name, arm)
+            lines.append((title, setting, found))
+    if not lines:
+        return "### In our runs\n\nNot run yet."
+    return section(
+        "### In our runs",
+        "Against plain training on paired seeds: modes, quality and evenness "
+        "over the last fifth of the steps; of garments the Frechet distance, "
+        "told apart only if both extractors do, with the difference by "
+        "`fashion`. All scores, protocols and costs are in "
+        "[results](../results/README.md).",
+        markdown_table(("data", "setting", "what came out"), lines),
+    )
