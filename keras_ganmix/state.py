@@ -25,7 +25,7 @@ _OVERHEAD = 1 << 20
 _KEY = "{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 # What TensorFlow raises at files that are torn.
-_UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
+UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 class CheckpointError(ValueError):
@@ -259,7 +259,7 @@ class RunState:
                 np.array_equal(reader.get_tensor(_KEY.format(name)), copy)
                 for name, copy in self._named_copies()
             )
-        except _UNREADABLE:
+        except UNREADABLE:
             return False
 
     def _named_copies(self):
@@ -408,7 +408,7 @@ def read_note(path):
     try:
         reader = tf.train.load_checkpoint(path)
         note = json.loads(reader.get_tensor(_KEY.format("note")).decode())
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
     if note["schema"] != SCHEMA:
         raise CheckpointError(

@@ -1,17 +1,16 @@
 """The weights of a run's checkpoints, without the rest of its state."""
 
-import re
+from pathlib import Path
 
 import tensorflow as tf
 
 from keras_ganmix.state import (
+    UNREADABLE,
     CheckpointError,
-    existing,
     read_note,
     variables_of,
 )
 
-_NAME = re.compile(r"ckpt-(\d+)\.index")
 _KEY = "state/{}/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -28,9 +27,10 @@ def load_weights(gan, folder, step):
     Raises:
         ValueError: if it is gone, torn, or belongs to another GAN.
     """
-    paths = existing(folder.checkpoints)
-    path = next((p for p in paths if p.endswith(f"-{step}")), None)
-    if path is None:
+    # Not from the list of checkpoints: a run that was killed while it saved
+    # may have written the files only.
+    path = str(folder.checkpoints / f"ckpt-{step}")
+    if not Path(f"{path}.index").is_file():
         raise ValueError(f"{folder.path}: has no checkpoint of step {step}")
     layout = read_note(path)["layout"]
     parts = {
@@ -49,5 +49,5 @@ def load_weights(gan, folder, step):
         for name, variables in parts.items():
             for i, variable in enumerate(variables):
                 variable.assign(reader.get_tensor(_KEY.format(name, i)))
-    except tf.errors.OpError as error:
+    except UNREADABLE as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
