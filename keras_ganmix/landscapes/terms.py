@@ -2,6 +2,7 @@
 
 import contextlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -31,11 +32,20 @@ class Terms:
             of the discriminator in each batch is taken.
         batches: how many batches.
         seed: of latents and all random numbers of the terms.
+
+    Raises:
+        ValueError: if the dataset has fewer batches.
     """
 
     def __init__(self, gan, dataset, batches=8, seed=0):
         self.gan = gan
         self._batches = [gan.deal(x)[0][:2] for x in dataset.take(batches)]
+        if len(self._batches) < batches:
+            raise ValueError(
+                f"Terms.batches: {batches} are asked for, but the dataset has "
+                f"{len(self._batches)}. Ask for no more than it has, or make "
+                "it endless with `dataset.repeat()`."
+            )
         self._seed = seed
         self._fakes = None
         self._state = state_of(gan)
@@ -125,7 +135,7 @@ class Terms:
 
         def iterate(i):
             for layer in self._spectral:
-                layer.sigma(training=True)
+                _iterate(layer)
             return i + 1
 
         tf.while_loop(lambda i: i < _ITERATIONS, iterate, [0])
@@ -177,16 +187,23 @@ def unchanged(variables):
     Also within a graph, where it is a part of what the graph does.
     """
     before = [tf.identity(tf.convert_to_tensor(v.value)) for v in variables]
-    yield
-    for variable, value in zip(variables, before, strict=True):
-        variable.assign(value)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
 
 
 def state_of(gan):
-    """The variables of networks and regularizers that no optimizer trains."""
-    layers = [gan.generator, gan.discriminator, *gan.regularizers]
+    """The variables of networks and regularizers that their calls change."""
     # Not `weights`: the seeds of dropout are variables, but no weights.
-    return [v for x in layers for v in x.variables if not v.trainable]
+    still = [v for x in _parts(gan) for v in x.variables if not v.trainable]
+    # Keras' layer puts the normalised kernel in the place of the trained one.
+    return still + [
+        layer.kernel
+        for layer in _spectral_layers(gan)
+        if isinstance(layer, keras.layers.SpectralNormalization)
+    ]
 
 
 def _all_finite(gradients):
@@ -200,6 +217,19 @@ def _active(gan, side):
 
 
 def _spectral_layers(gan):
-    models = [gan.generator, gan.discriminator, *gan.regularizers]
-    layers = [layer for model in models for layer in model._flatten_layers()]
-    return [x for x in layers if isinstance(x, SpectralNormalization)]
+    kinds = SpectralNormalization, keras.layers.SpectralNormalization
+    layers = [x for part in _parts(gan) for x in part._flatten_layers()]
+    return [x for x in layers if isinstance(x, kinds)]
+
+
+def _iterate(layer):
+    """One power iteration, the kernel left as it is."""
+    if isinstance(layer, SpectralNormalization):
+        layer.sigma(training=True)
+    else:
+        vector, _ = layer.normalized_weights()
+        layer.vector_u.assign(vector)
+
+
+def _parts(gan):
+    return [gan.generator, gan.discriminator, *gan.regularizers]
