@@ -17,7 +17,8 @@ class GradientAngles(StepCallback):
     of the same images, latents and random numbers each time, and the first
     line is of the step at which training began. Training is the same bit for
     bit as without. When a run is continued, lines of steps that will be made
-    again are removed first.
+    again are removed first; those of another run, when training begins at
+    step 0.
 
     Args:
         path: a JSON lines file.
@@ -27,8 +28,8 @@ class GradientAngles(StepCallback):
         batches: how many batches are looked at, at least 2 for a spread.
 
     Raises:
-        ValueError: if `batches` is less than 1, or the GAN is trained on
-            several devices.
+        ValueError: if `batches` is less than 1 or more than the dataset has,
+            or the GAN is trained on several devices.
     """
 
     def __init__(self, path, dataset, every=100, batches=4):
@@ -53,9 +54,9 @@ class GradientAngles(StepCallback):
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         step = int(gan.step.numpy())
-        jsonl.forget_after(self.path, step)
-        if self._terms is None or self._terms.gan is not gan:
-            self._terms = Terms(gan, self.dataset, self.batches)
+        jsonl.forget_after(self.path, step or -1)
+        # Anew each time: the GAN may have been compiled with another loss.
+        self._terms = Terms(gan, self.dataset, self.batches)
         if not jsonl.read(self.path):
             self.on_step(step, logs)
 

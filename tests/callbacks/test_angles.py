@@ -2,9 +2,11 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
+import keras_ganmix as kgm
 from keras_ganmix import recipes
 from keras_ganmix.callbacks import GradientAngles
 from keras_ganmix.landscapes.gradients import angles
@@ -12,9 +14,23 @@ from keras_ganmix.landscapes.terms import Terms
 from keras_ganmix.regularizers import DiffAugment, Rotation
 
 
-def train(tiny, callbacks):
+def make_gan(tiny):
+    """A GAN with a layer that changes its own kernel when it is called."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((8, 8, 1))
+    convolution = keras.layers.Conv2D(4, 4, 2, "same")
+    x = keras.layers.SpectralNormalization(convolution)(images)
+    x = keras.layers.LeakyReLU(0.2, name="trunk_end")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    discriminator = keras.Model(images, keras.layers.Dense(1)(x))
     regularizers = [Rotation(spectral_norm=True), DiffAugment()]
-    gan = tiny.gan(regularizers, optimizer="adam")
+    gan = kgm.GAN(tiny.generator(), discriminator, regularizers)
+    gan.compile()
+    return gan
+
+
+def train(tiny, callbacks):
+    gan = make_gan(tiny)
     gan.fit(
         tiny.dataset(),
         steps_per_epoch=4,
@@ -57,12 +73,38 @@ def test_training_is_the_same_bit_for_bit(tiny, tmp_path):
     assert [line["step"] for line in lines(path)] == [0, 2, 4]
 
 
+@pytest.mark.slow
+def test_each_training_is_measured_as_it_is(tiny, tmp_path):
+    path = tmp_path / "gradients.jsonl"
+    path.write_text('{"step": 0, "of": "another GAN"}\n{"step": 5}\n')
+    callback = GradientAngles(path, tiny.dataset(), every=1, batches=1)
+    gan = tiny.gan([Rotation()])
+    callback.set_model(gan)
+    callback.on_train_begin()
+    (first,) = lines(path)
+    assert first["step"] == 0 and "of" not in first
+    # The standard deviation of one number is none.
+    assert first["discriminator/Rotation/cosine_spread"] is None
+
+    gan.compile(loss="least_squares")
+    callback.on_train_begin()
+    (again,) = lines(path)
+    fresh = angles(Terms(gan, tiny.dataset(), 1))
+    key = "discriminator/Rotation/ratio"
+    assert again[key] == pytest.approx(fresh[key], rel=1e-4)
+    assert again[key] != pytest.approx(first[key], rel=1e-2)
+
+
 def test_mistakes_are_refused(tiny, tmp_path):
     path = tmp_path / "gradients.jsonl"
     with pytest.raises(ValueError, match=r"GradientAngles\.batches: 0 is not"):
         GradientAngles(path, None, batches=0)
     with pytest.raises(ValueError, match=r"GradientAngles\.every: 0 is not"):
         GradientAngles(path, None, every=0)
+    few = GradientAngles(path, tiny.dataset(repeat=False).take(2))
+    few.set_model(tiny.gan([Rotation()]))
+    with pytest.raises(ValueError, match=r"4 are asked for, but .* has 2"):
+        few.on_train_begin()
     for changes, words in (
         (["gradients={every: 0}"], "gradients.every"),
         (["gradients={}", "strategy=mirrored"], "works on one device"),
