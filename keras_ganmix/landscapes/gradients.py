@@ -54,9 +54,10 @@ def angles(terms):
     Returns:
         Flat dictionary. For each side and regularizer, `SIDE/NAME/...`:
         `cosine`, the mean over batches, and `cosine_spread`, their standard
-        deviation; `mean_cosine`, that between the means of the gradients;
-        `ratio` and `ratio_spread` of the lengths of the weighted term's and
-        the adversarial gradient. Where one of them vanishes, these are NaN.
+        deviation, NaN for one batch; `mean_cosine`, that between the means of
+        the gradients; `ratio` and `ratio_spread` of the lengths of the
+        weighted term's and the adversarial gradient. Where one of them
+        vanishes, these are NaN.
     """
     numbers = {}
     for side in SIDES:
@@ -75,13 +76,17 @@ def angles(terms):
                 f"{side}/{name}/{key}": float(value)
                 for key, value in (
                     ("cosine", np.mean(cosines)),
-                    ("cosine_spread", np.std(cosines)),
+                    ("cosine_spread", _spread(cosines)),
                     ("mean_cosine", cosine(mean[name], mean[ADVERSARIAL])),
                     ("ratio", np.mean(ratios)),
-                    ("ratio_spread", np.std(ratios)),
+                    ("ratio_spread", _spread(ratios)),
                 )
             }
     return numbers
+
+
+def _spread(values):
+    return np.std(values, ddof=1) if len(values) > 1 else math.nan
 
 
 def _mean(gradients):

@@ -49,7 +49,29 @@ def summarize(alphas, curves):
         Dictionary from the names of `describe` to `(mean, spread)`; the
         spread of one direction is NaN.
     """
-    found = [describe(alphas, curve) for curve in curves]
+    return _over([describe(alphas, curve) for curve in curves])
+
+
+def summarize_runs(alphas, runs):
+    """The same for runs of one arm, which are what differs by chance.
+
+    Args:
+        alphas: as for `describe`.
+        runs: for each run, `(directions, n)` losses.
+
+    Returns:
+        As `summarize` for one run. For several, mean and standard deviation
+        of the means that each has over its directions.
+    """
+    found = [summarize(alphas, curves) for curves in runs]
+    if len(found) == 1:
+        return found[0]
+    means = [{name: mean for name, (mean, _) in f.items()} for f in found]
+    return _over(means)
+
+
+def _over(found):
+    """Mean and standard deviation of each number."""
     summary = {}
     for name in found[0]:
         values = np.array([f[name] for f in found])
