@@ -23,8 +23,8 @@ each filter (Li et al. 2018), the same ones for all runs, on fixed images and
 random numbers; docs/landscape.md says how to read the pictures. The files of
 the runs are not changed.
 
-Exit codes: 0 done, 2 bad input, 3 a loss is NaN or infinite at a checkpoint,
-or a file could not be written, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 2 bad input, 3 a loss is NaN or infinite at a checkpoint
+(the others are drawn), or a file could not be written, 130 stopped by Ctrl-C.
 """
 
 WORDS = {
@@ -123,10 +123,15 @@ def _measure(subjects, options, out):
         with cli.bad_input(), cli.plain_warnings():
             looks = survey.survey(subjects, protocol, _say)
         _report(subjects, looks, protocol, out)
-    except (measuring.NotFiniteLossError, OSError) as error:
+    except OSError as error:
         cli.complain(cli.one_line(error))
         return cli.FAILED_RUN
-    return cli.DONE
+    failed = [look for look in looks if look.failure]
+    for look in failed:
+        cli.complain(
+            f"{look.subject.folder.path}, step {look.step}: {look.failure}"
+        )
+    return cli.FAILED_RUN if failed else cli.DONE
 
 
 def _say(text):
@@ -211,8 +216,10 @@ def _draw(subjects, looks, drawn, protocol, out):
         made.append((caption, path))
 
     own = [[k for k in drawn if k.subject is s] for s in subjects]
-    newest = [looks_of[-1] for looks_of in own]
-    draw("Lines", "lines", pictures.overlay(newest, alphas))
+    own = [looks_of for looks_of in own if looks_of]
+    if own:
+        newest = [looks_of[-1] for looks_of in own]
+        draw("Lines", "lines", pictures.overlay(newest, alphas))
     for looks_of in own:
         label = looks_of[0].subject.label
         if len(looks_of) > 1:

@@ -6,13 +6,17 @@ import resource
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import yaml
 from PIL import Image
 
-from keras_ganmix import landscape, train
+from keras_ganmix import building, landscape, train
+from keras_ganmix.state import read_note
 
 ROOT = Path(landscape.__file__).resolve().parents[1]
 TINY = [
@@ -157,3 +161,75 @@ def test_a_changed_recipe_is_told(run, tmp_path, capsys):
     recipe.write_text(recipe.read_text().replace("width: 2", "width: 3"))
     assert landscape.main(["landscape", str(tmp_path / "copy"), *FEW]) == 2
     assert "was the recipe changed?" in capsys.readouterr().err
+
+
+def test_a_torn_checkpoint_is_told(run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (data,) = (copy / "checkpoints").glob("ckpt-2.data-*")
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    # Its note, which comes first, is there.
+    read_note(str(copy / "checkpoints" / "ckpt-2"))
+    assert landscape.main(["landscape", str(copy), *FEW]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert f"{copy / 'checkpoints' / 'ckpt-2'}: cannot be read" in err
+
+
+def overflow(path):
+    """Sets kernels of the discriminator to what is finite and overflows."""
+    reader = tf.train.load_checkpoint(path)
+    tensors = {
+        n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()
+    }
+    for name, value in tensors.items():
+        if name.startswith("state/discriminator/") and np.ndim(value) > 1:
+            tensors[name] = np.full_like(value, 3e38)
+    tf.raw_ops.SaveV2(
+        prefix=path,
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=[tf.constant(value) for value in tensors.values()],
+    )
+
+
+@pytest.mark.slow
+def test_one_bad_checkpoint_loses_nothing_of_the_others(
+    run, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("keras_ganmix.landscapes.pictures._DPI", 40)
+    bad, out = tmp_path / "bad", tmp_path / "out"
+    shutil.copytree(run, bad)
+    recipe = yaml.safe_load((bad / "recipe.yaml").read_text())
+    recipe |= {"name": "bare", "regularizers": []}
+    (bad / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    overflow(str(bad / "checkpoints" / "ckpt-2"))
+    made, build = [], building.build_gan
+
+    def build_gan(*arguments):
+        # The last one has made room.
+        assert all(gan() is None for gan in made)
+        gan = build(*arguments)
+        made.append(weakref.ref(gan))
+        return gan
+
+    monkeypatch.setattr(building, "build_gan", build_gan)
+    code = landscape.main(
+        ["landscape", str(bad), str(run), f"--out={out}", *FEW, "--gradients"]
+    )
+    text = capsys.readouterr()
+    assert code == 3 and len(made) == 2
+    words = "discriminator/adversarial is NaN or infinite"
+    last = text.err.splitlines()[-1]
+    assert f"{bad}, step 2: {words}" in last
+    assert text.err.count(words) == 2  # at once, and at the end
+    assert f"{bad}: no regularizer has a gradient to measure" in text.err
+    assert f"{run}: no regularizer" not in text.err
+
+    found = json.loads((out / "landscape.json").read_text())
+    own = {run["arm"]: run["checkpoints"] for run in found["runs"]}
+    assert [look["step"] for look in own["bare"]] == [2]
+    assert words in own["bare"][0]["failure"] and "lines" not in own["bare"][0]
+    assert [look["step"] for look in own["turned"]] == [0, 1, 2]
+    assert "lines" in own["turned"][-1] and "failure" not in own["turned"][-1]
+    assert (out / "landscape.html").is_file() and (out / "lines.png").is_file()

@@ -133,6 +133,6 @@ def _check_finite(terms, side):
     if bad:
         bad = [name for name in bad if name != TOTAL] or bad
         raise NotFiniteLossError(
-            f"{side}/{bad[0]} is NaN or infinite at step "
-            f"{int(terms.gan.step.numpy())}; there is no landscape around it"
+            f"{side}/{bad[0]} is NaN or infinite; there is no landscape "
+            "around it"
         )

@@ -6,7 +6,7 @@ import math
 import keras_ganmix
 from keras_ganmix.comparing.table import number
 from keras_ganmix.landscapes.names import ADVERSARIAL, SIDES, TOTAL
-from keras_ganmix.landscapes.summaries import summarize
+from keras_ganmix.landscapes.summaries import summarize, summarize_runs
 
 #: What of a curve is shown, and in what words.
 SHOWN = {
@@ -18,8 +18,9 @@ SHOWN = {
 LEGEND = (
     "loss: at the checkpoint; sharpness: second difference there over the "
     "squared spacing; rise: mean of both ends minus the loss; concavity: 0 "
-    "for a convex line, 1 for a concave one. ± is the standard deviation over "
-    "directions (and seeds)."
+    "for a convex line, 1 for a concave one. Means over directions. ± is the "
+    "standard deviation over directions, or, where an arm has several runs at "
+    "a step, that of the runs' means."
 )
 ANGLES_LEGEND = (
     "cosine: between the gradients of the term and of the adversarial loss, "
@@ -33,7 +34,8 @@ ANGLES_LEGEND = (
 def summary_rows(looks, alphas):
     """Rows of a table: a list of texts for each term and arm.
 
-    Runs of an arm at the same step are taken together.
+    Runs of an arm at the same step are a row: the mean of their means over
+    directions.
 
     Args:
         looks: `Look`s with `lines`.
@@ -53,8 +55,7 @@ def summary_rows(looks, alphas):
     rows = []
     for (key, arm), found in sorted(groups.items(), key=lambda x: x[0][0]):
         side, _, name, step = key
-        curves = [curve for own in found for curve in own]
-        summary = summarize(alphas, curves)
+        summary = summarize_runs(alphas, found)
         cells = [_with_spread(*summary[name]) for name in SHOWN]
         rows.append([f"{SIDES[side]}: {name}", arm, str(step), *cells])
     return ["term", "arm", "step", *SHOWN.values()], rows
@@ -161,6 +162,8 @@ def _checkpoint(look, protocol):
         "weights": look.weights,
         "guessing": look.chance,
     }
+    if look.failure:
+        found["failure"] = look.failure
     if look.lines:
         found["lines"] = {
             side: {

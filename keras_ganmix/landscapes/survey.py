@@ -30,6 +30,7 @@ class Look:
         lines: by side and term, `(directions, points)` losses; maybe empty.
         planes: by side and term, `(points, points)` losses; maybe empty.
         angles: what `gradients.angles` gives; maybe empty.
+        failure: why there are no lines where they were asked for, or `None`.
         seconds: wall time.
     """
 
@@ -40,6 +41,7 @@ class Look:
     lines: dict = dataclasses.field(default_factory=dict)
     planes: dict = dataclasses.field(default_factory=dict)
     angles: dict = dataclasses.field(default_factory=dict)
+    failure: str | None = None
     seconds: float = 0.0
 
 
@@ -56,10 +58,10 @@ def survey(subjects, protocol, say):
 
     Raises:
         ValueError: if a run's recipe, data and checkpoints do not fit.
-        NotFiniteLossError: if a loss is NaN or infinite at a checkpoint.
     """
     looks = []
     for subject in subjects:
+        terms = None  # or the last GAN would stay
         keras.backend.clear_session()
         gc.collect()
         begin = time.perf_counter()
@@ -69,12 +71,22 @@ def survey(subjects, protocol, say):
             each = measuring.seconds(terms, protocol)
             building_it = time.perf_counter() - begin
             say(_forecast(subjects, protocol, each, building_it))
-        for step in subject.kept:
-            if step in subject.steps or protocol.gradients:
-                look = _look(terms, subject, step, protocol)
-                looks.append(look)
-                say(f"{subject.folder.path}, step {step}: {look.seconds:.0f} s")
+        for step in _steps(terms, subject, protocol, say):
+            look = _look(terms, subject, step, protocol)
+            looks.append(look)
+            told = look.failure or f"{look.seconds:.0f} s"
+            say(f"{subject.folder.path}, step {step}: {told}")
     return looks
+
+
+def _steps(terms, subject, protocol, say):
+    """Steps of the checkpoints at which there is something to measure."""
+    if not protocol.gradients:
+        return subject.steps
+    if all(len(terms.weights(side)) == 1 for side in SIDES):
+        say(f"{subject.folder.path}: no regularizer has a gradient to measure")
+        return subject.steps
+    return subject.kept
 
 
 def _terms(subject, protocol):
@@ -104,15 +116,23 @@ def _look(terms, subject, step, protocol):
         {name: loss for name, loss in chances.items() if loss is not None},
     )
     if step in subject.steps:
-        terms.generate()
-        for side in SIDES:
-            look.lines[side] = measuring.lines(terms, side, protocol)
-            if protocol.two:
-                look.planes[side] = measuring.plane(terms, side, protocol)
+        try:
+            look.lines, look.planes = _landscape(terms, protocol)
+        except measuring.NotFiniteLossError as error:
+            look.failure = str(error)
     if protocol.gradients:
         look.angles = angles(terms)
     look.seconds = time.perf_counter() - begin
     return look
+
+
+def _landscape(terms, protocol):
+    """Lines, and planes where they are asked for, of both sides."""
+    terms.generate()
+    lines = {s: measuring.lines(terms, s, protocol) for s in SIDES}
+    if not protocol.two:
+        return lines, {}
+    return lines, {s: measuring.plane(terms, s, protocol) for s in SIDES}
 
 
 def _forecast(subjects, protocol, each, building_it):
