@@ -249,7 +249,7 @@ class Runs:
         }
         term = {"losses": [[1.0, 0.5, 2.0]], **told}
         runs = []
-        for arm in ("plain", "Deshuffle"):
+        for arm, seed in (("plain", 0), ("Deshuffle", 0), ("Deshuffle", 1)):
             terms = ["adversarial", "total"]
             terms += ["Deshuffle"] * (arm != "plain")
             lines = {
@@ -257,30 +257,41 @@ class Runs:
                 for side in ("discriminator", "generator")
             }
             angles = {
-                f"{side}/Deshuffle/{key}": 0.25
-                for side in lines
+                f"{side}/Deshuffle/{key}": value
+                for side, value in (
+                    ("discriminator", 0.25),
+                    ("generator", None),  # its gradient has vanished
+                )
                 for key in ("cosine", "ratio")
             }
+            # The second seed was stopped, and its last losses are no numbers.
+            failed = {"step": 7, "seconds": 0.0, "failure": "x is NaN"}
             run = {
-                "run": str(self.path / "landscape" / arm / "seed-0"),
+                "run": str(self.path / "landscape" / arm / f"seed-{seed}"),
                 "arm": arm,
-                "seed": 0,
+                "seed": seed,
                 "checkpoints": [
-                    {"step": 0, "seconds": 1800.0, "lines": lines},
-                    {"step": 9, "seconds": 1800.0, "lines": lines},
+                    {"step": 0, "seconds": 1800.0},
+                    {"step": 4, "seconds": 600.0, "lines": lines},
+                    failed
+                    if seed
+                    else {"step": 9, "seconds": 1800.0, "lines": lines},
                 ],
                 "gradients": [
                     {"step": s, **(angles if arm != "plain" else {})}
-                    for s in (0, 5, 10)
+                    for s in ((5, 10) if seed else (0, 5, 10))
                 ],
             }
             runs.append(run)
-        found = {"protocol": {}, "alphas": alphas, "runs": runs}
+        protocol = {"directions": 3, "points": 21, "extent": 1.0}
+        protocol |= {"batches": 4, "seed": 6}
+        found = {"protocol": protocol, "alphas": alphas, "runs": runs}
         self._write("landscape/lines/landscape.json", found)
         plane = np.add.outer(np.square(alphas), np.square(alphas)).tolist()
-        for run in runs:
+        for run in runs[:2]:
             planes = {side: {"adversarial": plane} for side in lines}
             run["checkpoints"] = [{"step": 9, "planes": planes}]
+        found["runs"] = runs[:2]
         self._write("landscape/planes/landscape.json", found)
 
     def _write(self, name, found):

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tools import results_pages
-from tools.results import building, figures
+from tools.results import building, figures, landscape
 from tools.results.collect import without_paths
-from tools.results.places import Places
+from tools.results.places import ROOT, Places
 
 DOCS = Places().docs
 
@@ -205,13 +205,91 @@ def test_augmentation_classifiers_and_landscapes(runs, places, undrawn):
     assert "**Compute**: 1.5 core-hours" in text
     assert "- accuracy %: better: adaptive_mix." in text
     assert "| FPR95 of foreign, digits" in text
-    text = pages["landscape.md"]
-    assert "took 2.0 core-hours" in text
-    assert "| D | Deshuffle | 0.25 | 0.25 | 0.25 |" in text
-    assert str(runs.path) not in (places.data / "landscapes.json").read_text()
     drawn = {path.stem for path in places.images.glob("*.png")}
     names = {f"landscape_{n}" for n in ("lines", "planes", "gradients")}
     assert drawn == {*names, "classify_fgsm"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_landscapes(runs, places, undrawn):
+    runs.landscape()
+    text = build(runs, places)["landscape.md"]
+    assert str(runs.path) not in (places.data / "landscapes.json").read_text()
+    lines = text.partition("## Lines")[2].partition("## Planes")[0]
+    lines = " ".join(lines.split())
+    assert "took 3.0 core-hours" in lines
+    assert "directions: 3," in lines and "21 points from -1 to 1" in lines
+    assert "mean over 4 batches" in lines and "seed 6 of directions" in lines
+    # The second seed has lines at an earlier step only.
+    assert "at the last step of which a run has lines, 4 and 9" in lines
+    assert "- Deshuffle, seed 1, step 7: x is NaN" in lines
+    assert "| D: adversarial | plain | 9 |" in lines
+    assert "| D: Deshuffle | Deshuffle | 4, 9 | 2.5 ± 0 |" in lines
+    planes = " ".join(text.partition("## Planes")[2].split())
+    assert "The adversarial term alone, at 3 x 3 points" in planes
+    assert "seed 0, step 9. Each panel has its own scale" in planes
+    # Steps 5 and 10, which both seeds have.
+    cells = " | ".join(["0.25 ± 0"] * 3)
+    assert f"| D: Deshuffle | Deshuffle | {cells} |" in text
+    assert "| G: Deshuffle | Deshuffle | - | - | - |" in text
+    assert "Shaded is the range from the lowest to the highest" in planes
+
+
+def test_angles_are_taken_at_the_steps_of_all_seeds():
+    def run(**cosines):
+        lines = [
+            {"step": int(step[1:])}
+            | {f"generator/R/{key}": value for key in ("cosine", "ratio")}
+            for step, value in cosines.items()
+        ]
+        return {"arm": "R", "gradients": lines}
+
+    found = [run(s0=0.0, s5=0.5, s10=0.7), run(s5=0.1, s10=None, s20=0.9)]
+    ((key, (steps, cosines, _)),) = landscape.angle_series(
+        {"runs": [*found, {"arm": "R", "gradients": []}]}
+    ).items()
+    assert key == ("R", "generator/R") and steps == [5, 10]
+    np.testing.assert_array_equal(cosines, [[0.5, 0.7], [0.1, np.nan]])
+
+
+def test_planes_are_told_of_where_there_are_some(runs, places, undrawn):
+    runs.landscape()
+    shutil.rmtree(runs.path / "landscape" / "planes")
+    places.images.mkdir(parents=True)
+    (places.images / "landscape_planes.png").touch()  # of other data
+    text = build(runs, places)["landscape.md"]
+    assert "Planes" not in text and "landscape_planes" not in text
+
+
+def test_landscapes_of_no_finite_losses(runs, places, undrawn):
+    runs.landscape()
+    path = runs.path / "landscape" / "lines" / "landscape.json"
+    found = json.loads(path.read_text())
+    for run in found["runs"]:
+        for checkpoint in run["checkpoints"]:
+            if checkpoint.pop("lines", None):
+                checkpoint["failure"] = "x is NaN"
+    path.write_text(json.dumps(found))
+    text = build(runs, places)["landscape.md"]
+    assert "- plain, seed 0, step 9: x is NaN" in text
+    assert "landscape_lines" not in text and "sharpness" not in text
+
+
+def test_the_commands_of_the_landscapes_are_those_of_their_file():
+    head = (ROOT / "benchmarks/evidence/landscape.yaml").read_text()
+    comments = [
+        line.removeprefix("#").strip()
+        for line in head.splitlines()
+        if line.startswith("#")
+    ]
+    told = " ".join(line.removesuffix("\\") for line in comments)
+    told = " ".join(told.split())
+    for command in (landscape.LINES, landscape.PLANES):
+        words = command.replace("\\\n", " ").split()
+        # What `collect` reads, below the folder that it is given.
+        which = words[words.index("--out") + 1].removeprefix("evidence/")
+        assert which in ("landscape/lines", "landscape/planes")
+        assert " ".join(words).replace("evidence/", "sweeps/") in told
 
 
 def test_paths_of_the_machine_are_cut():

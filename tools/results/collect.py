@@ -208,11 +208,6 @@ def _landscape(run):
             for c in run["checkpoints"]
         ]
     )
-    # The last ones are drawn; of the others the table is enough.
-    for checkpoint in checkpoints[:-1]:
-        for terms in checkpoint.get("lines", {}).values():
-            for term in terms.values():
-                term.pop("losses", None)
     return {
         **run,
         "run": folder,

@@ -1,14 +1,22 @@
 """`landscape.md`: losses around the weights, and angles of gradients."""
 
+import math
+
 import numpy as np
 
 from keras_ganmix.sweeping.tables import markdown_table, number
-from tools.results import figures
+from tools.results.landscape_pictures import (
+    draw_angles,
+    draw_lines,
+    draw_planes,
+)
 from tools.results.parts import (
     GENERATED,
     LEGEND,
+    code,
     comparison,
     hours,
+    listed,
     page,
     picture,
     progress,
@@ -24,6 +32,14 @@ COLUMNS = {
     "concavity": "concavity",
 }
 FRECHET = {"frechet[fashion]": ("frechet[fashion]", 1)}
+LINES = """\
+python -m keras_ganmix.landscape \\
+    evidence/landscape/{plain,Deshuffle,Rotation}/seed-* \\
+    --out evidence/landscape/lines"""
+PLANES = """\
+python -m keras_ganmix.landscape \\
+    evidence/landscape/{plain,Deshuffle,Rotation}/seed-0 \\
+    --two --directions 1 --out evidence/landscape/planes"""
 
 
 def build(store):
@@ -55,31 +71,102 @@ def _runs(sweep):
 
 def _lines(found, places):
     seconds = sum(c["seconds"] for r in found["runs"] for c in r["checkpoints"])
-    _draw_lines(found, places.images / "landscape_lines.png")
-    _draw_angles(found, places.images / "landscape_gradients.png")
-    _draw_planes(found, places.images / "landscape_planes.png")
+    series = angle_series(found)
+    if series:
+        path = places.images / "landscape_gradients.png"
+        draw_angles(series, by_arm(found), path)
     return section(
         "## Lines",
-        "Each term along random directions, normalised filter by filter, at "
-        "the last step; shaded is one standard deviation over directions and "
-        f"seeds. Taking them all took {hours(seconds / 3600)}, by the clock "
-        "of one process.",
+        code(LINES),
+        _protocol(found["protocol"])
+        + f" Taking them all took {hours(seconds / 3600)}, by the clock of one "
+        "process.",
+        _failures(found),
+        *(_drawn(found, places) if lasts(found) else ()),
+        _planes(found, places),
+        "## Gradients",
+        "Cosine between the gradient of the self-supervised term and the "
+        "adversarial one, and the length of the weighted term's over the "
+        "adversarial one's; over training, mean over seeds at the steps that "
+        "all of them have. Shaded is the range from the lowest to the highest "
+        "seed; ± is the standard deviation over seeds.",
+        picture(places, "landscape_gradients", "Cosines over training"),
+        _angles(series),
+    )
+
+
+def _protocol(protocol):
+    """What was measured, from the numbers in the file."""
+    extent = protocol["extent"]
+    return (
+        f"Random directions: {protocol['directions']}, normalised filter by "
+        f"filter; {protocol['points']} points from -{extent:g} to {extent:g} "
+        f"along each; mean over {protocol['batches']} batches of images; seed "
+        f"{protocol['seed']} of directions, images and latents."
+    )
+
+
+def _drawn(found, places):
+    path = places.images / "landscape_lines.png"
+    draw_lines(lasts(found), by_arm(found), found["alphas"], path)
+    return (
+        f"Each term {_at_steps(found)}; shaded is one standard deviation over "
+        "directions and seeds.",
         picture(places, "landscape_lines", "Losses along random directions"),
         "Sharpness is the second difference at 0 over the squared spacing, "
         "rise the mean of both ends minus the loss, concavity 0 for a convex "
         "line and 1 for a concave one; ± is over seeds.",
         _table(found),
-        "## Planes"
-        if (places.images / "landscape_planes.png").is_file()
-        else "",
-        picture(places, "landscape_planes", "Losses in random planes"),
-        "## Gradients",
-        "Cosine between the gradient of the self-supervised term and the "
-        "adversarial one, and the length of the weighted term's over the "
-        "adversarial one's; over training, mean over seeds.",
-        picture(places, "landscape_gradients", "Cosines over training"),
-        _angles(found),
     )
+
+
+def _at_steps(found):
+    steps = {c["step"] for runs in lasts(found).values() for c in runs}
+    if len(steps) == 1:
+        return f"at step {steps.pop():,}"
+    return (
+        "at the last step of which a run has lines, "
+        f"{listed(f'{step:,}' for step in sorted(steps))}"
+    )
+
+
+def _failures(found):
+    return "\n".join(
+        f"- {run['arm']}, seed {run['seed']}, step {checkpoint['step']:,}: "
+        f"{checkpoint['failure']}"
+        for run in found["runs"]
+        for checkpoint in run["checkpoints"]
+        if "failure" in checkpoint
+    )
+
+
+def _planes(found, places):
+    planes = found.get("planes")
+    if not planes:
+        return ""
+    path = places.images / "landscape_planes.png"
+    draw_planes(planes, found["plane_alphas"], path)
+    points = len(found["plane_alphas"])
+    which = {f"seed {p['seed']}, step {p['step']:,}" for p in planes}
+    return section(
+        "## Planes",
+        code(PLANES),
+        f"The adversarial term alone, at {points} x {points} points along two "
+        f"orthogonal directions: {listed(sorted(which))}. Each panel has its "
+        "own scale of colours; the cross is where the weights are.",
+        picture(places, "landscape_planes", "Losses in random planes"),
+    )
+
+
+def lasts(found):
+    """Dict from arm to the last checkpoint of each run that has lines."""
+    last = {}
+    for arm, runs in by_arm(found).items():
+        own = [[c for c in r["checkpoints"] if "lines" in c] for r in runs]
+        own = [checkpoints[-1] for checkpoints in own if checkpoints]
+        if own:
+            last[arm] = own
+    return last
 
 
 def by_arm(found):
@@ -93,22 +180,25 @@ def by_arm(found):
 def _table(found):
     lines = []
     for side in SIDES:
-        for arm, runs in by_arm(found).items():
-            last = [run["checkpoints"][-1]["lines"][side] for run in runs]
-            for term in last[0]:
-                if term == "total" and len(last[0]) == 2:
+        for arm, last in lasts(found).items():
+            steps = ", ".join(
+                f"{x:,}" for x in sorted({c["step"] for c in last})
+            )
+            own = [checkpoint["lines"][side] for checkpoint in last]
+            for term in own[0]:
+                if term == "total" and len(own[0]) == 2:
                     continue
                 cells = [
-                    _spread([own[term][key]["mean"] for own in last])
+                    _spread([terms[term][key]["mean"] for terms in own])
                     for key in COLUMNS
                 ]
-                lines.append((f"{SIDES[side]}: {term}", arm, *cells))
+                lines.append((f"{SIDES[side]}: {term}", arm, steps, *cells))
     lines.sort(key=lambda line: line[0])
-    return markdown_table(("term", "arm", *COLUMNS.values()), lines)
+    return markdown_table(("term", "arm", "step", *COLUMNS.values()), lines)
 
 
 def _spread(values):
-    values = [v for v in values if v is not None]
+    values = [v for v in values if v is not None and math.isfinite(v)]
     if not values:
         return "-"
     text = number(float(np.mean(values)))
@@ -121,123 +211,51 @@ def angle_series(found):
     """Curves of cosines and lengths over training.
 
     Returns:
-        Dict from `(arm, side/term)` to `(steps, cosines, ratios)`, the latter
-        arrays of runs x steps.
+        Dict from `(arm, side/term)` to `(steps, cosines, ratios)`: the steps
+        that all runs of the arm have measured, and arrays of runs x steps.
     """
     series = {}
     for arm, runs in by_arm(found).items():
-        lines = [run["gradients"] for run in runs if run["gradients"]]
-        if not lines:
-            continue
-        names = [
-            key.removesuffix("/cosine")
-            for key in lines[0][0]
-            if key.endswith("/cosine")
+        lines = [
+            {line["step"]: line for line in run["gradients"]}
+            for run in runs
+            if run["gradients"]
         ]
-        steps = [line["step"] for line in lines[0]]
-        for name in names:
-            series[arm, name] = (
-                steps,
-                *(
-                    np.array(
-                        [[x[f"{name}/{key}"] for x in own] for own in lines],
-                        float,
-                    )
-                    for key in ("cosine", "ratio")
-                ),
+        steps = sorted(set(lines[0]).intersection(*lines)) if lines else []
+        if not steps:
+            continue
+        paths = [key for key in lines[0][steps[0]] if key.endswith("/cosine")]
+        for name in (path.removesuffix("/cosine") for path in paths):
+            cosines, ratios = (
+                np.array(
+                    [[own[s][f"{name}/{key}"] for s in steps] for own in lines],
+                    float,
+                )
+                for key in ("cosine", "ratio")
             )
+            series[arm, name] = steps, cosines, ratios
     return series
 
 
-def _angles(found):
+def _angles(series):
     rows = []
-    for (arm, name), (steps, cosines, ratios) in angle_series(found).items():
-        side, _, _ = name.partition("/")
+    for (arm, name), (steps, cosines, ratios) in series.items():
+        side, _, term = name.partition("/")
         late = np.array(steps) > 0.8 * steps[-1]
         rows.append(
             (
-                f"{SIDES[side]}",
+                f"{SIDES[side]}: {term}",
                 arm,
-                _spread(list(np.nanmean(cosines, axis=1))),
-                _spread(list(np.nanmean(cosines[:, late], axis=1))),
-                _spread(list(np.nanmean(ratios, axis=1))),
+                _spread(_means(cosines)),
+                _spread(_means(cosines[:, late])),
+                _spread(_means(ratios)),
             )
         )
-    heads = ("network", "arm", "cosine, all steps", "last fifth", "length")
+    heads = ("term", "arm", "cosine, all steps", "last fifth", "length")
     return markdown_table(heads, rows) if rows else ""
 
 
-def _draw_angles(found, path):
-    series = angle_series(found)
-    if not series:
-        return
-    chart = figures.figure(8.4, 5.6)
-    panels = chart.subplots(2, 2)
-    colours = figures.shades(by_arm(found), "plain")
-    for (arm, name), (steps, cosines, ratios) in series.items():
-        row = list(SIDES).index(name.partition("/")[0])
-        for axes, values in zip(panels[row], (cosines, ratios), strict=True):
-            figures.band(axes, steps, values, arm, colours[arm])
-    for side, row in zip(SIDES, panels, strict=True):
-        for axes, title in zip(row, ("cosine", "relative length"), strict=True):
-            axes.axhline(0, color="0.45", linewidth=0.8)
-            figures.tidy(axes, f"{side}: {title}", "step")
-    figures.legend(chart, panels[0][0])
-    figures.save(chart, path)
-
-
-def _draw_lines(found, path):
-    arms = by_arm(found)
-    terms = {
-        side: list(
-            dict.fromkeys(
-                term
-                for runs in arms.values()
-                for term in runs[0]["checkpoints"][-1]["lines"][side]
-                if term != "total"
-            )
-        )
-        for side in SIDES
-    }
-    across = max(map(len, terms.values()))
-    chart = figures.figure(3.1 * across, 5.6)
-    panels = chart.subplots(2, across, squeeze=False)
-    colours = figures.shades(arms, "plain")
-    for side, row in zip(SIDES, panels, strict=True):
-        for axes, term in zip(row, terms[side], strict=False):
-            for arm, runs in arms.items():
-                own = [r["checkpoints"][-1]["lines"][side] for r in runs]
-                curves = [
-                    c for o in own if term in o for c in o[term]["losses"]
-                ]
-                if curves:
-                    figures.band(
-                        axes, found["alphas"], curves, arm, colours[arm], True
-                    )
-            figures.tidy(axes, f"{side}: {term}", "alpha")
-        for axes in row[len(terms[side]) :]:
-            axes.set_visible(False)
-    figures.legend(chart, panels[0][0])
-    figures.save(chart, path)
-
-
-def _draw_planes(found, path):
-    planes = found.get("planes")
-    if not planes:
-        return
-    chart = figures.figure(3.2 * len(planes), 5.8)
-    panels = chart.subplots(2, len(planes), squeeze=False)
-    alphas = found["plane_alphas"]
-    for column, plane in enumerate(planes):
-        for side, axes in zip(SIDES, panels[:, column], strict=True):
-            surface = np.array(plane["planes"][side]["adversarial"], float)
-            surface = np.ma.masked_invalid(surface)
-            filled = axes.contourf(alphas, alphas, surface, 14, cmap="viridis")
-            axes.plot([0], [0], "+", color="red", markersize=8)
-            axes.set_aspect("equal")
-            chart.colorbar(filled, ax=axes, shrink=0.8).ax.tick_params(
-                labelsize=7
-            )
-            axes.set_title(f"{plane['arm']}: {side}", fontsize=10)
-            axes.tick_params(labelsize=8)
-    figures.save(chart, path)
+def _means(runs):
+    """The mean of each run's finite numbers; NaN without any."""
+    finite = [run[np.isfinite(run)] for run in runs]
+    return [run.mean() if run.size else math.nan for run in finite]
