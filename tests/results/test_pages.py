@@ -11,6 +11,7 @@ from PIL import Image
 from tools import results_pages
 from tools.results import building, figures, landscape
 from tools.results.collect import without_paths
+from tools.results.landscape_pictures import draw_planes
 from tools.results.places import ROOT, Places
 
 DOCS = Places().docs
@@ -259,6 +260,20 @@ def test_planes_are_told_of_where_there_are_some(runs, places, undrawn):
     (places.images / "landscape_planes.png").touch()  # of other data
     text = build(runs, places)["landscape.md"]
     assert "Planes" not in text and "landscape_planes" not in text
+
+
+def test_axes_of_planes_are_named(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        figures, "save", lambda chart, path: drawn.append(chart)
+    )
+    surface = np.eye(3).tolist()
+    sides = ("discriminator", "generator")
+    plane = {"arm": "R", "planes": {s: {"adversarial": surface} for s in sides}}
+    draw_planes([plane], [-1, 0, 1], None)
+    panels = [axes for axes in drawn[0].axes if axes.get_title()]
+    names = [(a.get_title(), a.get_xlabel(), a.get_ylabel()) for a in panels]
+    assert names == [(f"R: {side}", "alpha", "beta") for side in sides]
 
 
 def test_landscapes_of_no_finite_losses(runs, places, undrawn):
