@@ -197,7 +197,7 @@ class Runs:
         self._write("augmentation/augmentation.json", found)
 
     def classify(self):
-        arms = {"plain": 0.85, "adaptive_mix": 0.88}
+        arms = {"plain": 0.85, "adaptive_mix": 0.88, "plain_orthogonal": 0.9}
         report = {"auroc": 0.9, "fpr95": 0.2, "detection_error": 0.1}
         kinds = ("digits", "uniform", "gaussian", "emoji")
         runs, values = [], {}

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tools import results_pages
-from tools.results import building, figures, landscape
+from tools.results import building, figures, landscape, methods
 from tools.results.collect import without_paths
 from tools.results.landscape_pictures import draw_planes
 from tools.results.places import ROOT, Places
@@ -182,6 +182,26 @@ def test_methods_that_were_worse_are_not_praised(runs, places, undrawn):
     assert "GDPP](methods/mode_seeking_gdpp.md)," in text
 
 
+def test_pages_of_methods_tell_of_our_runs(runs, places, undrawn):
+    page = places.docs / "methods" / "sample_mixing.md"
+    page.parent.mkdir()
+    marks = methods._BEGIN + "\nyesterday\n" + methods._END
+    page.write_text(f"# Mixing\n\n{marks}\n\n## Use\n")
+    runs.modes()
+    build(runs, places)
+    assert "Not run yet." in page.read_text()
+    runs.fashion()
+    build(runs, places)
+    text = page.read_text()
+    assert text.startswith("# Mixing\n") and text.endswith("\n\n## Use\n")
+    assert "yesterday" not in text
+    found = row_of(text, "### In our runs", "6,000 garments")
+    assert found[0] == "`x=Mixup`" and found[1].startswith("better (-")
+    page.write_text("# Mixing\n")
+    with pytest.raises(ValueError, match="has 0 places for our runs"):
+        building.write(places)
+
+
 def test_runs_without_class_coverage_are_told_to_be_scored_again(
     runs, places, undrawn
 ):
@@ -204,7 +224,10 @@ def test_augmentation_classifiers_and_landscapes(runs, places, undrawn):
     text = pages["classify.md"]
     assert "WRN-10-1 (78,042 parameters)" in text
     assert "**Compute**: 1.5 core-hours" in text
-    assert "- accuracy %: better: adaptive_mix." in text
+    told = "- accuracy %: better: adaptive_mix, plain_orthogonal."
+    assert told in text
+    same_head = text.partition("## The head, or the mixing?")[2]
+    assert "- accuracy %: worse: adaptive_mix." in same_head
     assert "| FPR95 of foreign, digits" in text
     drawn = {path.stem for path in places.images.glob("*.png")}
     names = {f"landscape_{n}" for n in ("lines", "planes", "gradients")}
@@ -317,6 +340,7 @@ def test_paths_of_the_machine_are_cut():
 def test_the_committed_pages_are_those_of_the_committed_data(tmp_path, undrawn):
     docs = tmp_path / "docs"
     shutil.copytree(DOCS / "results", docs / "results")
+    shutil.copytree(DOCS / "methods", docs / "methods")
     shutil.copy(DOCS / "performance.md", docs)
     for path in building.write(Places(docs)):
         committed = DOCS / path.relative_to(docs)

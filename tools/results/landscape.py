@@ -34,7 +34,7 @@ COLUMNS = {
 FRECHET = {"frechet[fashion]": ("frechet[fashion]", 1)}
 LINES = """\
 python -m keras_ganmix.landscape \\
-    evidence/landscape/{plain,Deshuffle,Rotation}/seed-* \\
+    evidence/landscape/{plain,Deshuffle,Rotation}/seed-? \\
     --out evidence/landscape/lines"""
 PLANES = """\
 python -m keras_ganmix.landscape \\
