@@ -33,9 +33,9 @@ MAKERS = {
     "LeCam": r.LeCam,
 }
 NAMES = sorted(MAKERS)
-# Compiling takes long: the five papers' each time, the others in long runs.
+# What takes long: the five papers' each time, the others in long runs.
 PAPERS = ("AdaptiveMix", "DAG", "Deshuffle", "DiversityPenalty", "SampleMixing")
-COMPILED = [
+SOME = [
     name if name in PAPERS else pytest.param(name, marks=pytest.mark.long)
     for name in NAMES
 ]
@@ -247,7 +247,7 @@ def test_every_loss(tiny, loss):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", SOME)
 def test_graph_with_an_unknown_batch_and_xla_agree(tiny, name):
     """XLA draws other numbers than the graph, so only the mean is compared."""
     data = tiny.dataset(n=16, batch=8, repeat=False).unbatch().batch(8)
@@ -256,7 +256,7 @@ def test_graph_with_an_unknown_batch_and_xla_agree(tiny, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME)
 def test_two_replicas(tiny, name):
     with tiny.strategy().scope():
         gan = tiny.gan([MAKERS[name]()])
