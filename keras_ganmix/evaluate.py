@@ -18,12 +18,13 @@ Score generated images against held-out real ones.
   python -m keras_ganmix.evaluate --run runs/quickstart \\
       --metrics frechet,memorisation,leak --pictures pictures
   python -m keras_ganmix.evaluate --images my/fakes --data folder:my/photos \\
-      --image_size 64
+      --image_size 64 --split train
 
-A run is scored on the test split of its own data. Beside each score stands
-its floor: the same score of real images in the place of the fakes, those of
-the training split where there is one. Scores can be compared if their
-protocols, which the file of scores holds, are the same.
+A run is scored on the test split of its own data; a folder has one if it has
+sub-folders train and test. Beside each score stands its floor: the same score
+of real images in the place of the fakes, those of the training split where
+there is one. Scores can be compared if their protocols, which the file of
+scores holds, are the same.
 
 Exit codes: 0 done, 2 bad input, 130 stopped by Ctrl-C.
 """
