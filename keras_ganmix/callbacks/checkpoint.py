@@ -12,9 +12,10 @@ class Checkpoint(StepCallback):
 
     Put it last in the list of callbacks, so that it saves what the others have
     done at the same step. In `fit` on a data set of your own, save at the ends
-    of epochs: a continued run then goes on with the next epoch, and equals one
-    that was never interrupted if the data come in an order that depends on the
-    epoch alone.
+    of epochs: a run that was killed then goes on with the next epoch, and
+    equals one that was never interrupted if the data come in an order that
+    depends on the epoch alone. An epoch that was stopped on its way (by a
+    signal, or by `stop_training`) is saved as it is, and begun again.
 
     Args:
         directory: folder of the checkpoints.
@@ -40,6 +41,7 @@ class Checkpoint(StepCallback):
         self._state = None
         self._metrics = None
         self._epoch = 0
+        self._is_over = False
         self._saved = None
 
     def restore(self, gan):
@@ -55,6 +57,7 @@ class Checkpoint(StepCallback):
         extras = self._state.restore()
         if extras is not None:
             self._epoch = extras["epoch"]
+            self._is_over = extras.get("epoch_is_over", False)
             # Keras resets metrics when an epoch begins; a run that continues
             # within one takes them up again.
             if not extras["epoch_ended"]:
@@ -71,6 +74,9 @@ class Checkpoint(StepCallback):
         super().set_model(model)
         if self.resume:
             self.restore(model)
+            if self._is_over:
+                self._epoch += 1
+                self._metrics = None
             model._initial_epoch = self._epoch
         else:
             self._watch(model)
@@ -82,11 +88,11 @@ class Checkpoint(StepCallback):
     def on_train_begin(self, logs=None):
         # A state to go back to, and a proof that it can be saved.
         if self._saved is None:
-            self._save(int(self.model.step.numpy()), ended=False)
+            self._save(int(self.model.step.numpy()))
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self._epoch = epoch
+        self._epoch, self._is_over = epoch, False
         if self._metrics is not None:
             variables = [v for m in self.model.metrics for v in m.variables]
             for variable, value in zip(variables, self._metrics, strict=True):
@@ -94,21 +100,34 @@ class Checkpoint(StepCallback):
             self._metrics = None
 
     def on_epoch_end(self, epoch, logs=None):
-        self._epoch = epoch + 1
+        # Keras ends an epoch that is stopped on its way, too.
+        steps = self.params["steps"]
+        if steps is None:
+            self._is_over = not self.model.stop_training
         super().on_epoch_end(epoch, logs)
 
     def on_step(self, step, logs):
-        ended = self.every == "epoch"
-        self._save(step, ended)
+        self._note_end(step)
+        self._save(step)
+
+    def _note_end(self, step):
+        if step - self._first == self.params["steps"]:
+            self._is_over = True
 
     def on_train_end(self, logs=None):
         self.model._initial_epoch = None  # or the next `fit` would begin there
         step = int(self.model.step.numpy())
         if step != self._saved:
-            self._save(step, ended=self.every == "epoch")
+            self._note_end(step)
+            self._save(step)
         self._state.wait()
 
-    def _save(self, step, ended):
-        extras = {"epoch": self._epoch, "epoch_ended": ended}
+    def _save(self, step):
+        extras = {
+            "epoch": self._epoch,
+            "epoch_is_over": self._is_over,
+            # Means over an epoch end with it, those between saves do not.
+            "epoch_ended": self._is_over and self.every == "epoch",
+        }
         self._state.save(extras, wait=False)
         self._saved = step

@@ -122,6 +122,42 @@ def test_plain_fit_continues_at_the_epoch(tiny, tmp_path):
     assert int(parts.step.numpy()) == 16
 
 
+class StopAt(keras.callbacks.Callback):
+    """Ends training as a signal does, and on its way through an epoch."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.step.numpy()) == self.step:
+            self.model.stop_training = True
+
+
+@pytest.mark.parametrize(
+    "every, known", [("epoch", True), ("epoch", False), (2, True), (3, True)]
+)
+def test_no_epoch_is_left_out_or_done_twice(tiny, tmp_path, every, known):
+    """Epochs of 4 batches: what is over is over, what was cut begins again."""
+
+    def fit(epochs, stop=None):
+        gan = tiny.gan(run_eagerly=True)
+        data = tiny.dataset(n=32, repeat=False)
+        if not known:
+            data = data.filter(lambda x: True)  # so that its size is unknown
+        callbacks = [Checkpoint(tmp_path / "run", every=every)]
+        if stop:
+            callbacks.insert(0, StopAt(stop))
+        gan.fit(data, epochs=epochs, callbacks=callbacks, verbose=0)
+        return int(gan.step.numpy())
+
+    assert fit(3, stop=6) == 6
+    # The second epoch was cut after two of its batches.
+    assert fit(2) == 10
+    assert fit(2) == 10
+    assert fit(3) == 14
+
+
 def test_keeps_the_newest_and_sweeps_leftovers(tiny, tmp_path):
     (tmp_path / "ckpt-2.data-00000-of-00001").write_text("unlisted")
     leftover = tmp_path / "ckpt-3_temp"
