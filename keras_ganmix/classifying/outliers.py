@@ -59,8 +59,8 @@ def _digits(height, width, channels):
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ValueError(
-            "'digits' needs scikit-learn; run `pip install "
-            "keras_ganmix[classify]`, or leave them out"
+            "'digits' needs scikit-learn; run `pip install scikit-learn`, or "
+            "leave them out"
         ) from error
     # Levels are 0 to 16.
     levels = np.round(load_digits().images * (255 / 16)).astype(np.uint8)
