@@ -122,6 +122,20 @@ def test_pages_of_what_is_half_done_say_so(runs, places, undrawn):
     # No link to a page that is not there.
     assert "planned: 6,000 garments" in pages["README.md"]
     assert "fashion_mnist.md" not in pages["choosing.md"]
+    # One word for what is to come, not two.
+    assert "| [DAG](methods/dag.md) | a head" in pages["choosing.md"]
+
+
+def test_links_to_headings_that_are_not_there_lead_to_the_page(
+    runs, places, undrawn
+):
+    runs.tuning()
+    told = build(runs, places)["README.md"]
+    assert "planned: [time](fashion_mnist.md) |" in told
+    runs.fashion()
+    told = build(runs, places)["README.md"]
+    assert "[time](fashion_mnist.md#how-long-until-plains-final-score)" in told
+    assert "[layers](fashion_mnist.md#low-level-and-high-level)" in told
 
 
 def test_garments(runs, places, undrawn):
@@ -189,7 +203,7 @@ def test_pages_of_methods_tell_of_our_runs(runs, places, undrawn):
     page.write_text(f"# Mixing\n\n{marks}\n\n## Use\n")
     runs.modes()
     build(runs, places)
-    assert "Not run yet." in page.read_text()
+    assert "On images: not run yet." in page.read_text()
     runs.fashion()
     build(runs, places)
     text = page.read_text()
@@ -200,6 +214,19 @@ def test_pages_of_methods_tell_of_our_runs(runs, places, undrawn):
     page.write_text("# Mixing\n")
     with pytest.raises(ValueError, match="has 0 places for our runs"):
         building.write(places)
+
+
+def test_one_extractor_is_named_as_such(runs, places, undrawn):
+    page = places.docs / "methods" / "rotation.md"
+    page.parent.mkdir()
+    page.write_text(f"{methods._BEGIN}\n{methods._END}\n")
+    score = "frechet[fashion]"
+    runs.sweep(
+        "landscape", {"plain": {score: 5.0}, "Rotation": {score: 4.0}}, "ring"
+    )
+    build(runs, places)
+    found = row_of(page.read_text(), "### In our runs", "10,000 garments")[-1]
+    assert re.fullmatch(r"better \(-.*\]; one extractor, 3 seeds\)", found)
 
 
 def test_runs_without_class_coverage_are_told_to_be_scored_again(

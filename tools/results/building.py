@@ -27,7 +27,8 @@ PAGES = {
 }
 
 
-_LINK = re.compile(r"\[([^][]+)\]\(([^():#]+\.md)(?:#[^()]*)?\)")
+_LINK = re.compile(r"\[([^][]+)\]\(([^():#]+\.md)(?:#([^()]*))?\)")
+_HEADING = re.compile(r"(?m)^#+ +(.+?) *$")
 
 
 def write(places):
@@ -42,21 +43,41 @@ def write(places):
     return [places.docs / name for name in texts]
 
 
-def without_dead_links(text, path, places, names):
-    """The text; links to pages of results that are not made lose the link.
+def without_dead_links(text, path, places, texts):
+    """The text without links into what is not made.
+
+    A link to a page of results that is not made loses the link; one to a
+    heading that a page does not have leads to the page.
 
     Args:
         text: of a page.
         path: of the page.
         places: `Places`.
-        names: of the pages that are made.
+        texts: dict from the name to the text of the pages that are made.
     """
     missing = {
-        (places.docs / name).resolve() for name in PAGES if name not in names
+        (places.docs / name).resolve() for name in PAGES if name not in texts
+    }
+    headings = {
+        (places.docs / name).resolve(): anchors(own)
+        for name, own in texts.items()
     }
 
     def kept(match):
-        target = (path.parent / match.group(2)).resolve()
-        return match.group(1) if target in missing else match.group()
+        words, page, anchor = match.groups()
+        target = (path.parent / page).resolve()
+        if target in missing:
+            return words
+        if anchor is not None and anchor not in headings.get(target, {anchor}):
+            return f"[{words}]({page})"
+        return match.group()
 
     return _LINK.sub(kept, text)
+
+
+def anchors(text):
+    """The set of anchors of a page's headings, as GitHub makes them."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in _HEADING.findall(text)
+    }

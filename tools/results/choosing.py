@@ -132,7 +132,9 @@ def mark(store, *names):
             rows = sweep.late_rows
             effects |= {rules.effect(rows, arm, [s]) for s in _MODES}
     if not effects - {None}:
-        return " (not tried here)"
+        # The same line says so where runs are to come.
+        planned = MAIN in sweeps and images(store, arm) == "not run yet"
+        return "" if planned else " (not tried here)"
     return " (**worse here**)" if "worse" in effects else ""
 
 

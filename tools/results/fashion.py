@@ -237,8 +237,8 @@ def _tuning(store):
         "Two settings of each method, shorter runs, and a seed that is used "
         "nowhere else; the one with the lower mean is taken. Plain's two are "
         "rates of the discriminator; the better one is that of all arms. So "
-        "each method, plain included, got the same number of tries, and a "
-        "difference between arms is none of rates.",
+        "each method, plain included, got the same number of tries, and "
+        "differences between arms do not come from learning rates.",
         _chosen_on(sweep),
         progress(sweep),
         what_was_run(sweep),

@@ -99,7 +99,7 @@ def _protocol(protocol):
     """What was measured, from the numbers in the file."""
     extent = protocol["extent"]
     return (
-        f"Random directions: {protocol['directions']}, normalised filter by "
+        f"Random directions: {protocol['directions']}, normalized filter by "
         f"filter; {protocol['points']} points from -{extent:g} to {extent:g} "
         f"along each; mean over {protocol['batches']} batches of images; seed "
         f"{protocol['seed']} of directions, images and latents."

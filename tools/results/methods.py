@@ -3,9 +3,9 @@
 import re
 
 from keras_ganmix.sweeping.tables import markdown_table
-from tools.results import choosing
-from tools.results.fashion import FULL, MAIN
-from tools.results.parts import section
+from tools.results import choosing, rules
+from tools.results.fashion import FRECHET, FULL, MAIN
+from tools.results.parts import change, section
 
 #: Page of a method to its arms in the sweeps.
 ARMS = {
@@ -15,15 +15,19 @@ ARMS = {
     "diversity_penalty": ("DiversityPenalty",),
     "mode_seeking_gdpp": ("ModeSeeking", "GDPP"),
     "deshuffle": ("Deshuffle",),
+    "rotation": ("Rotation",),
     "augmentation": ("DiffAugment",),
     "gradient_penalties": ("relativistic_R1_R2",),
 }
+#: The sweep whose images are looked at by one extractor.
+ONE_EXTRACTOR = "landscape"
 #: Sweep to what it is called.
 SWEEPS = {
     "modes_ring": "ring",
     "modes_grid": "grid",
     MAIN: "6,000 garments",
     FULL: "all 60,000",
+    ONE_EXTRACTOR: "10,000 garments",
 }
 _BEGIN = "<!-- Our runs; written by tools/results_pages.py -->"
 _END = "<!-- End of our runs -->"
@@ -63,17 +67,31 @@ def told(store, arms):
             setting = ", ".join(f"`{change}`" for change in changes)
             if name in (MAIN, FULL):
                 found = choosing.images(store, arm, name)
+            elif name == ONE_EXTRACTOR:
+                found = by_one_extractor(sweep, arm)
             else:
                 found = choosing.modes(store, name, arm)
             lines.append((title, setting, found))
     if not lines:
-        return "### In our runs\n\nNot run yet."
+        return "### In our runs\n\nOn images: not run yet."
     return section(
         "### In our runs",
         "Against plain training on paired seeds: modes, quality and evenness "
         "over the last fifth of the steps; of garments the Frechet distance, "
-        "told apart only if both extractors do, with the difference by "
-        "`fashion`. All scores, protocols and costs are in "
+        "told apart only if both extractors do unless one is named, with the "
+        "difference by `fashion`. All scores, protocols and costs are in "
         "[results](../results/README.md).",
         markdown_table(("data", "setting", "what came out"), lines),
     )
+
+
+def by_one_extractor(sweep, arm):
+    """What an arm does to the Frechet distance by `fashion`, in words."""
+    score = FRECHET[0]
+    cell = rules.cell_of(sweep.rows, arm, score)
+    if cell is None:
+        return "no pairs"
+    effect = rules.effect(sweep.rows, arm, [score])
+    said = "not told apart" if effect == "none" else effect
+    pairs = len(sweep.of(arm).keys() & sweep.of(sweep.baseline).keys())
+    return f"{said} ({change(cell)}; one extractor, {pairs} seeds)"
