@@ -312,10 +312,11 @@ def start_from(gan, folder):
         if saved == "averaged_generator" and saved not in layout:
             saved = "generator"
         variables = parts.get(name, [])
-        if variables and layout[saved] != [list(v.shape) for v in variables]:
+        shapes = [list(v.shape) for v in variables]
+        if variables and layout.get(saved) != shapes:
             raise ValueError(
-                f"{folder.path}: its {name} has other weights; use the same "
-                "networks, image size and classes"
+                f"{folder.path}: its {name} has other weights, or it has none; "
+                "use a run of the same networks, image size and classes"
             )
         for i, variable in enumerate(variables):
             key = f"state/{saved}/{i}/.ATTRIBUTES/VARIABLE_VALUE"

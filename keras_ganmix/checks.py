@@ -112,11 +112,12 @@ def example_images(gan):
     return tf.zeros((1, *gan.image_shape)), labels
 
 
-def check_data(gan, x, y=None):
+def check_data(gan, x, y=None, batch_size=None):
     """Refuses training data that do not fit the GAN.
 
     Looks at the element spec of a `tf.data.Dataset` and at its first batch,
-    or at the arrays. Other kinds of data are left to Keras.
+    or at the arrays, of which batches of `batch_size` are made. Other kinds of
+    data are left to Keras.
     """
     if isinstance(x, tf.data.Dataset):
         first = next(iter(x.take(1)), None)
@@ -128,7 +129,8 @@ def check_data(gan, x, y=None):
         size = tf.nest.flatten(x.element_spec)[0].shape[0]
         _check_shares(gan, "Batches", size)
     elif isinstance(x, (np.ndarray, tf.Tensor)):
-        _check_shares(gan, "Arrays", len(x))
+        for size in (batch_size, len(x) % batch_size):
+            _check_shares(gan, "Batches", size)
         images, labels = x[:64], None if y is None else y[:64]
     else:
         return

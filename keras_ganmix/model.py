@@ -217,7 +217,7 @@ class AdversarialModel(keras.Model):
         Raises:
             ValueError: if images or labels do not fit the models.
         """
-        check_data(self, x, y)
+        check_data(self, x, y, kwargs.get("batch_size") or 32)
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)
         return super().fit(x, y, **kwargs)

@@ -264,10 +264,12 @@ def _train_in_folder(run, team, progress):
         return cli.FAILED_RUN
     except ValueError as error:
         # Some parts show only at the first step that they do not fit.
-        if run.step:
-            raise
-        folder.unmake()
-        raise cli.UsageError(cli.one_line(error)) from error
+        if not run.step:
+            folder.unmake()
+            raise cli.UsageError(cli.one_line(error)) from error
+        cli.complain(cli.one_line(error))
+        run.summarize("failed", error)
+        return cli.FAILED_RUN
     finally:
         folder.leave()
 

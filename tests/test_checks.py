@@ -1,5 +1,6 @@
 """What is refused before training, on several replicas."""
 
+import keras
 import pytest
 
 
@@ -15,14 +16,26 @@ def two(tiny):
     [
         (32, 6, True, "Batches of 6 samples .* use a multiple of 4"),
         (33, 16, False, "drop_remainder=True"),
-        (33, None, None, "Arrays of 33 samples .* a multiple of 4"),
     ],
 )
 def test_replicas_get_equal_shares(two, tiny, n, batch, drop, words):
     """The last batch of 33 would leave one without any, and NaN."""
-    data = tiny.images(n)
-    if batch is not None:
-        data = tiny.dataset(n, 1).unbatch().batch(batch, drop_remainder=drop)
+    data = tiny.dataset(n, 1).unbatch().batch(batch, drop_remainder=drop)
     with pytest.raises(ValueError, match=words):
-        two.fit(data, batch_size=16 if batch is None else None)
+        two.fit(data)
     assert int(two.step.numpy()) == 0
+
+
+@pytest.mark.parametrize(
+    "n, batch, size", [(33, 16, 1), (64, 21, 21), (64, 20, None), (68, None, 4)]
+)
+def test_replicas_get_equal_shares_of_arrays(
+    two, tiny, n, batch, size, monkeypatch
+):
+    """Of 64 in batches of 20 four are left, of 68 in those of 32 too."""
+    monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: "trained")
+    if size in (None, 4):
+        assert two.fit(tiny.images(n), batch_size=batch) == "trained"
+        return
+    with pytest.raises(ValueError, match=f"Batches of {size} samples"):
+        two.fit(tiny.images(n), batch_size=batch)

@@ -94,7 +94,7 @@ def test_a_finished_run_is_left_alone(whole, capsys):
     assert (whole / "scores.json").stat().st_mtime_ns == before
 
 
-def test_another_recipe_is_refused_in_the_same_folder(whole, capsys):
+def test_another_recipe_is_refused_in_the_same_folder(whole, tmp_path, capsys):
     # The schedule depends on the number of steps.
     assert run(whole, "--steps=8") == 2
     assert "train.steps: 6 there, 8 now" in capsys.readouterr().err
@@ -103,7 +103,13 @@ def test_another_recipe_is_refused_in_the_same_folder(whole, capsys):
     recipe = f"--recipe={whole}"
     assert train.main(["train", recipe, f"--run_dir={whole}"]) == 2
     assert "recipe of a classifier" in capsys.readouterr().err
-    quick = ["train", "--recipe=quickstart", f"--run_dir={whole}"]
+    quick = ["train", "--recipe=quickstart"]
+    elsewhere = f"--run_dir={tmp_path / 'new'}"
+    assert train.main([*quick, f"--init_from={whole}", elsewhere]) == 2
+    assert (
+        "its generator has other weights, or it has" in capsys.readouterr().err
+    )
+    quick.append(f"--run_dir={whole}")
     assert train.main(quick) == 2
     assert "kind: 'classifier' there, None now" in capsys.readouterr().err
 
@@ -116,6 +122,26 @@ def test_other_tests_are_made_of_the_same_training(whole, tmp_path, capsys):
     before, after = read(whole / "scores.json"), read(folder / "scores.json")
     assert set(after["fgsm"]) == {"1", "16"}
     assert after["accuracy"] == before["accuracy"]
+
+
+def test_another_rate_is_that_of_the_steps_to_come(tmp_path, monkeypatch):
+    """Without a schedule the rate is a variable, which is restored."""
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def __init__(self, folder):
+            super().__init__()
+
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    monkeypatch.setattr(running, "_StillThere", Rates)
+    same = ["--quiet", "--set=optimizer.schedule=null"]
+    same.append("--set=evaluate=null")
+    assert run(tmp_path / "run", "--steps=2", *same) == 0
+    other = ["--allow_recipe_change", "--set=optimizer.learning_rate=0.5"]
+    assert run(tmp_path / "run", "--steps=3", *same, *other) == 0
+    assert rates == pytest.approx([0.1, 0.1, 0.5])
 
 
 class Stopping(keras.callbacks.Callback):

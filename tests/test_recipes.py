@@ -263,6 +263,14 @@ def test_weights_are_numbers_or_mappings():
         (["train.accumulate=7"], "train.accumulate"),
         (
             [
+                "train.synchronized_batch_norm=true",
+                "strategy=mirrored",
+                "regularizers=[{type: R1, weight: {value: 1, every: 4}}]",
+            ],
+            "regularizers.0.weight.every",
+        ),
+        (
+            [
                 "train.accumulate=2",
                 "regularizers=[{type: AdaptiveMix, where: pipeline}]",
             ],

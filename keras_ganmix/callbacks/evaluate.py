@@ -1,5 +1,6 @@
 """Scores during training."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from keras_ganmix.metrics.names import check_watch
 from keras_ganmix.metrics.protocol import higher_is_better, score_name
 from keras_ganmix.metrics.report import protocol_path, read_protocol
 from keras_ganmix.sampling import sample_batches
-from keras_ganmix.state import RunState
+from keras_ganmix.state import RunState, newest
 from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.files import write_json
 
@@ -156,10 +157,22 @@ class Evaluate(StepCallback):
         self.ended = None
         if self.path is not None and self.model.workers.is_chief:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            jsonl.forget_after(self.path, int(self.model.step.numpy()))
+            step = int(self.model.step.numpy())
+            jsonl.forget_after(self.path, step)
+            self._forget_best_after(step)
         self._begin = time.monotonic()
         self._latest, self.skipped = None, 0
         self.seconds = self.cpu_seconds = 0.0
+
+    def _forget_best_after(self, step):
+        """Removes a best state whose score was forgotten, too."""
+        path = None if self.best is None else newest(self.best)
+        if path is None or int(path.rpartition("-")[2]) <= step:
+            return
+        if self._best_state is not None:
+            self._best_state.wait()
+            self._best_state = None
+        shutil.rmtree(self.best)
 
     def on_train_end(self, logs=None):
         if self._best_state is not None:
@@ -238,7 +251,8 @@ class Evaluate(StepCallback):
         watched, values = self._watched()
         is_best = len(values) - 1 == int(np.argmax(values))
         if is_best and self.best is not None:
-            if self._best_state is None:
+            state = self._best_state
+            if state is None or state.gan is not self.model:
                 self._best_state = RunState(self.model, self.best, keep=1)
             value = self._lines[-1][watched]
             self._best_state.save(

@@ -37,8 +37,6 @@ FAILURES = (
     OSError,
 )
 
-_CLOCKS = ("seconds", "cpu_seconds")
-
 
 class Run:
     """Trains and tests a classifier, from the start or from a checkpoint.
@@ -72,6 +70,9 @@ class Run:
         )
         if resumes:
             self.first = self._checkpoint.restore(self.classifier)
+            if recipe.optimizer.schedule is None:
+                rate = recipe.optimizer.learning_rate
+                self.classifier.optimizer.learning_rate = rate
             self._compare_data()
         before = read_summary(folder) if resumes else {}
         self._spent = {
@@ -119,6 +120,10 @@ class Run:
                 shuffle=False,  # the stream is shuffled
                 verbose=0,
             )
+        except tf.errors.OpError:
+            # A picture that cannot be read ends the stream without its name.
+            self.sources.train.check()
+            raise
         finally:
             self.signal.restore()
 

@@ -2,6 +2,8 @@
 
 import typing
 
+import numpy as np
+
 from keras_ganmix import data
 from keras_ganmix.classifying import outliers
 
@@ -47,6 +49,15 @@ def open_sources(recipe):
         )
     _check_numbering(train.class_names, test.class_names, recipe)
     foreign = {}
+    empty = np.flatnonzero(
+        np.bincount(train.labels, minlength=train.num_classes) == 0
+    )
+    if recipe.evaluate.ood and len(empty):
+        raise ValueError(
+            f"evaluate.ood: no image of class {empty[0]} is trained on, and "
+            "foreign images are told by the directions of all classes; use "
+            "more images, or evaluate.ood=[]"
+        )
     for index, name in enumerate(recipe.evaluate.ood):
         try:
             foreign[name] = outliers.load(

@@ -2,6 +2,7 @@
 
 from keras_ganmix.metrics.names import METRICS, POINT_METRICS, check_watch
 from keras_ganmix.networks.checks import SIZES
+from keras_ganmix.recipes.fields import Weight
 
 POINT_SOURCES = ("ring", "grid")
 
@@ -151,6 +152,16 @@ def _training(recipe):
             f"true does not work with strategy {recipe.strategy}; allowed: "
             "auto, false",
         )
+    if train.synchronized_batch_norm and recipe.strategy != "none":
+        for index, item in enumerate(recipe.regularizers):
+            for name, weight in item:
+                if isinstance(weight, Weight) and weight.every > 1:
+                    yield (
+                        f"regularizers.{index}.{name}.every",
+                        f"got {weight.every}, but replicas cannot exchange "
+                        "statistics in some steps only; use 1, or "
+                        "train.synchronized_batch_norm=false",
+                    )
     if train.jit_compile is True and train.deterministic:
         yield (
             "train.jit_compile",

@@ -1,6 +1,7 @@
 """The file that says what a sweep varies, and the arms that come of it."""
 
 import dataclasses
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
@@ -117,7 +118,7 @@ def make_plan(recipe, path, seeds):
         try:
             changes = [*vary.common, *changes]
             _check_changes(changes)
-            changes.append(f"name={name}")
+            changes.append(f"name={json.dumps(name)}")
             arms[name] = recipes.from_dict(data, changes, origin)
             _check_strategy(arms[name])
         except RecipeError as error:

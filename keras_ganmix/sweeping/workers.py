@@ -36,6 +36,7 @@ class Worker:
         self.log = log
         self._begin = time.monotonic()
         with open(log, "ab") as file:
+            self._before = file.tell()
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,  # its end tells that we are gone
@@ -72,8 +73,10 @@ class Worker:
             os.kill(self._process.pid, number)
 
     def last_words(self):
-        """The last error in its log, or the last line."""
-        text = self.log.read_text(encoding="utf-8", errors="replace")
+        """The last error of its own in its log, or the last line."""
+        with open(self.log, "rb") as file:
+            file.seek(self._before)
+            text = file.read().decode(errors="replace")
         lines = [line for line in text.splitlines() if line.strip()]
         errors = [line for line in lines if _ERROR.match(line)]
         return (errors or lines or [""])[-1].removeprefix("error: ")

@@ -19,7 +19,7 @@ from keras_ganmix.metrics import Evaluator, Extractor, higher_is_better
 from keras_ganmix.metrics.names import METRICS, scores_of
 from keras_ganmix.metrics.report import read_protocol
 from keras_ganmix.metrics.scorers import SCORERS
-from keras_ganmix.state import read_note
+from keras_ganmix.state import RunState, newest, read_note
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*only .* samples")
 
@@ -162,6 +162,21 @@ def fit(tiny, values, steps, gan=None, **arguments):
     return int(gan.step.numpy()), scores
 
 
+def test_a_best_state_of_an_abandoned_try_is_forgotten(tiny, tmp_path):
+    gan = tiny.gan(run_eagerly=True)
+    best = tmp_path / "best"
+    scores = Evaluate(evaluator(), 1, tmp_path / "scores.jsonl", best=best)
+    RunState(gan, best, keep=1).save({"score": "x", "value": 1.0})
+    scores.set_model(gan)
+    scores.on_train_begin()
+    assert newest(best) is not None  # of step 0, where training begins
+    gan.step.assign(3)
+    RunState(gan, best, keep=1).save({"score": "x", "value": 0.5})
+    gan.step.assign(2)
+    scores.on_train_begin()
+    assert newest(best) is None
+
+
 def test_patience_ends_a_run_also_one_in_two_parts(tiny, tmp_path):
     values = [5.0, 4.0, 4.5, 4.2, 4.1, 3.0]
     step, scores = fit(tiny, values, 9, patience=3, max_share=None)
@@ -187,6 +202,8 @@ def test_the_share_of_the_time_is_bounded(tiny, monkeypatch):
 
         def monotonic(self):
             return self.now
+
+        process_time = monotonic
 
     clock = Clock()
     monkeypatch.setattr("keras_ganmix.callbacks.evaluate.time", clock)

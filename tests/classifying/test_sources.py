@@ -24,6 +24,15 @@ def opened(root):
     return open_sources(recipes.load(name, changes, kind="classifier"))
 
 
+def test_foreign_images_need_images_of_every_class():
+    changes = ["data.source=fashion_mnist_10k", "data.max_images=8"]
+    changes += ["data.batch_size=4", "evaluate.ood=[uniform]"]
+    name = "fashion_mnist_wrn_plain"
+    recipe = recipes.load(name, changes, kind="classifier")
+    with pytest.raises(ValueError, match=r"^evaluate\.ood: no image of class"):
+        open_sources(recipe)
+
+
 def test_test_images_are_numbered_as_those_trained(tmp_path):
     pictures(tmp_path, "train", "abc")
     pictures(tmp_path, "test", "ac")  # c would be taken for b

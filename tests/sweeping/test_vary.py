@@ -40,6 +40,11 @@ def test_arms_are_the_recipe_with_their_changes(plan):
     ]
 
 
+def test_an_arm_may_have_a_name_that_looks_like_a_number(plan):
+    found = plan('arms: {plain: [], "1e3": [train.steps=1000]}')
+    assert found.arms["1e3"].name == "1e3"
+
+
 def test_arms_for_several_machines_are_refused(plan):
     with pytest.raises(RecipeError, match=r"arms.plain: strategy: multi") as e:
         plan("common: [strategy=multi_worker]\narms: {plain: []}")

@@ -52,6 +52,10 @@ def test_time_is_measured_and_the_last_error_is_known(start):
     worker = start("b", "raise KeyError('lost')")
     assert worker.wait() == 1
     assert worker.last_words() == "KeyError: 'lost'"
+    # Its log goes on in the same file, but says nothing of why.
+    worker = start("b", "import os; os.kill(os.getpid(), 9)")
+    assert worker.wait() == -9
+    assert worker.last_words() == ""
 
 
 def test_all_cells_are_run_a_few_at_a_time(start):
