@@ -115,6 +115,20 @@ def test_a_run_scores_as_it_did_during_training(trained, capsys):
     assert found.protocol["ema"] is True
 
 
+def test_scores_that_cannot_be_end_a_run_with_a_line(tmp_path, capsys):
+    few = "--set=evaluate={every: 1, num_fake: 4, metrics: [prdc]}"
+    folder = f"--run_dir={tmp_path / 'run'}"
+    assert train.main(["train", *TINY, few, folder]) == 3
+    errors = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if line.startswith("error: ")
+    ]
+    assert len(errors) == 1 and "fake" in errors[0]
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["status"] == "failed" and summary["error"] in errors[0]
+
+
 def test_scores_are_kept_where_nobody_reads_the_table(trained):
     """As with `| head -1`, whose end is gone when the table comes."""
     read_end, write_end = os.pipe()
