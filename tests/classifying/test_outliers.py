@@ -48,5 +48,5 @@ def test_unknown_names_and_missing_packages_are_told(monkeypatch):
     with pytest.raises(ValueError, match="mean 'digits'"):
         outliers.load("digit", (8, 8, 1))
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ValueError, match=r"keras_ganmix\[classify\]"):
+    with pytest.raises(ValueError, match=r"pip install scikit-learn"):
         outliers.load("digits", (8, 8, 1))
