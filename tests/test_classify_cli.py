@@ -171,6 +171,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_run_goes_on_as_if_it_had_not_been(whole, tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "keras_ganmix.classify"]

@@ -157,6 +157,7 @@ def test_a_fault_before_the_first_checkpoint_goes_back_to_the_start(
     assert run("--steps=4", "--set=data.batch_size=8") == 0
 
 
+@pytest.mark.long
 def test_another_learning_rate_may_rescue_a_run(capsys):
     assert run("--steps=8") == 0
     rate = "--set=optimizer.generator.learning_rate=0.125"

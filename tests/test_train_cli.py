@@ -197,7 +197,11 @@ def test_a_run_can_be_repeated_from_its_own_folder(finished):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    "number, code",
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+    ],
 )
 def test_a_signal_saves_and_the_run_goes_on(number, code):
     process = start(*TINY, "--steps=100000")

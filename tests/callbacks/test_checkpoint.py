@@ -135,7 +135,13 @@ class StopAt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(
-    "every, known", [("epoch", True), ("epoch", False), (2, True), (3, True)]
+    "every, known",
+    [
+        ("epoch", True),
+        (2, True),
+        pytest.param("epoch", False, marks=pytest.mark.long),
+        pytest.param(3, True, marks=pytest.mark.long),
+    ],
 )
 def test_no_epoch_is_left_out_or_done_twice(tiny, tmp_path, every, known):
     """Epochs of 4 batches: what is over is over, what was cut begins again."""

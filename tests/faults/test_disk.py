@@ -19,6 +19,7 @@ def check_it_goes_on(go, whole, folder):
     assert differences(whole, folder) == []
 
 
+@pytest.mark.long
 def test_no_room_for_the_best_checkpoint(go, whole, tmp_path):
     """None is saved after it, or the best would be lost."""
     run = tmp_path / "run"

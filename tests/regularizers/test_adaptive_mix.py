@@ -492,7 +492,7 @@ def train(gan, dataset, steps=3):
     [
         ("hinge", {"channels": 3}),
         ("relativistic_average_logistic", {"num_classes": 3}),
-        pytest.param("logistic", {"jit_compile": True}, marks=pytest.mark.slow),
+        pytest.param("logistic", {"jit_compile": True}, marks=pytest.mark.long),
     ],
 )
 def test_fit(tiny, loss, kwargs):

@@ -85,8 +85,14 @@ def test_every_regularizer_is_tested():
     assert set(r.__all__) - bases == set(MAKERS)
 
 
+@pytest.fixture(scope="module")
+def plain(tiny):
+    """Weights of a GAN without regularizers after two steps."""
+    return weights_of(run(tiny, [], run_eagerly=True)[0])
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_weight_zero_is_absence_bit_for_bit(tiny, name):
+def test_weight_zero_is_absence_bit_for_bit(tiny, plain, name):
     zeros = {k: 0.0 for k in arguments_of(name) if k.endswith("weight")}
     zeros.pop("magnitude_weight", None)
     if name == "AdaptiveMix":
@@ -95,16 +101,14 @@ def test_weight_zero_is_absence_bit_for_bit(tiny, name):
         pytest.skip(f"{name} has no weight; leave it out instead")
     regularizer = MAKERS[name](**zeros)
     assert regularizer.is_inert
-    plain, _ = run(tiny, [], run_eagerly=True)
     with_it, history = run(tiny, [regularizer], run_eagerly=True)
-    for a, b in zip(weights_of(plain), weights_of(with_it), strict=True):
+    for a, b in zip(plain, weights_of(with_it), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not any(name in key for key in history)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_alone_reports_and_acts(tiny, name):
-    plain, _ = run(tiny, [], run_eagerly=True)
+def test_each_alone_reports_and_acts(tiny, plain, name):
     regularizer = MAKERS[name]()
     gan, history = run(tiny, [regularizer], run_eagerly=True)
     for side in ("discriminator", "generator"):
@@ -114,7 +118,7 @@ def test_each_alone_reports_and_acts(tiny, name):
         assert f"{name}/{report}" in history
     changed = [
         not np.array_equal(a, b)
-        for a, b in zip(weights_of(plain), weights_of(gan), strict=True)
+        for a, b in zip(plain, weights_of(gan), strict=True)
     ]
     assert any(changed)
 
@@ -145,9 +149,14 @@ class Probe(Regularizer):
         return keras.ops.sum(context.real.logits) * 0.0
 
 
+@pytest.fixture(scope="module")
+def alone(tiny):
+    """What the probe reports without others."""
+    return run(tiny, [Probe()], run_eagerly=True)[1]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_adding_one_changes_no_draw_of_another(tiny, name):
-    _, alone = run(tiny, [Probe()], run_eagerly=True)
+def test_adding_one_changes_no_draw_of_another(tiny, alone, name):
     _, beside = run(tiny, [Probe(), MAKERS[name]()], run_eagerly=True)
     for report in ("Probe/drawn", "Probe/latent"):
         assert alone[report] == beside[report]
@@ -199,7 +208,8 @@ def test_mixed_precision(tiny, name, policy):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_conditional_and_colour(tiny, name):
-    run(tiny, [MAKERS[name]()], run_eagerly=True, num_classes=3, channels=3)
+    kwargs = {"num_classes": 3, "channels": 3, "steps": 1}
+    run(tiny, [MAKERS[name]()], run_eagerly=True, **kwargs)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -242,8 +252,8 @@ def test_a_head_without_gradient_stays(tiny):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss(tiny, loss):
     """All that add terms, at once, with each adversarial loss."""
-    run(tiny, together(), loss=loss, run_eagerly=True)
-    run(tiny, [r.AdaptiveMix()], loss=loss, run_eagerly=True)
+    run(tiny, together(), steps=1, loss=loss, run_eagerly=True)
+    run(tiny, [r.AdaptiveMix()], steps=1, loss=loss, run_eagerly=True)
 
 
 @pytest.mark.slow

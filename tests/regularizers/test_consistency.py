@@ -180,7 +180,13 @@ def test_pipeline_equals_step(tiny):
 
 
 @pytest.mark.parametrize(
-    ("kind", "jit_compile"), [("bcr", True), ("zcr", False), ("cr", False)]
+    ("kind", "jit_compile"),
+    [
+        pytest.param("bcr", True, marks=pytest.mark.long),
+        ("bcr", False),
+        ("zcr", False),
+        ("cr", False),
+    ],
 )
 def test_trains(tiny, kind, jit_compile):
     gan = tiny.gan(

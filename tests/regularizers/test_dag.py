@@ -361,7 +361,12 @@ def test_pipeline_equals_step(tiny):
     [
         ("hinge", {}),
         ("relativistic_pairing", {"num_classes": 3, "channels": 3}),
-        ("wasserstein", {"num_classes": 3, "jit_compile": True}),
+        ("wasserstein", {"num_classes": 3}),
+        pytest.param(
+            "wasserstein",
+            {"num_classes": 3, "jit_compile": True},
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_trains_with_a_lazy_penalty(tiny, loss, kwargs):

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.slow
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dag_learns_the_data_and_not_its_rotations(seed):
     found = dag_leak.shares(dag_leak.train("dag", seed))

@@ -160,7 +160,11 @@ def train(tiny, gan, **kwargs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("jit_compile", "policy"), [(True, "float32"), (False, "mixed_float16")]
+    ("jit_compile", "policy"),
+    [
+        pytest.param(True, "float32", marks=pytest.mark.long),
+        (False, "mixed_float16"),
+    ],
 )
 def test_training_together(tiny, jit_compile, policy):
     keras.mixed_precision.set_global_policy(policy)

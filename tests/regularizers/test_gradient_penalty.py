@@ -151,7 +151,12 @@ def test_labels_are_those_of_the_images(tiny):
 
 
 @pytest.mark.parametrize(
-    ("kind", "jit_compile"), [("wgan_gp", False), ("dragan", True)]
+    ("kind", "jit_compile"),
+    [
+        ("wgan_gp", False),
+        ("dragan", False),
+        pytest.param("dragan", True, marks=pytest.mark.long),
+    ],
 )
 def test_trains(tiny, jit_compile, kind):
     gan = tiny.gan(

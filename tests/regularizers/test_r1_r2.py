@@ -149,7 +149,8 @@ def test_two_penalties_share_the_gradient(tiny):
 
 
 @pytest.mark.parametrize(
-    ("num_classes", "jit_compile"), [(None, True), (3, False)]
+    ("num_classes", "jit_compile"),
+    [pytest.param(None, True, marks=pytest.mark.long), (3, False)],
 )
 def test_trains(tiny, jit_compile, num_classes):
     gan = tiny.gan(
