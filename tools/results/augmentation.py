@@ -1,6 +1,7 @@
 """`augmentation.md`: do generated images teach a classifier?"""
 
 import json
+import textwrap
 
 from keras_ganmix.sweeping.results import make_row
 from keras_ganmix.sweeping.tables import markdown_table
@@ -56,9 +57,17 @@ def build(store):
 
 
 def _commands(found):
-    """How the GANs were trained, an argument a line."""
+    """How the GANs were trained."""
     return "\n".join(
-        " \\\n    ".join(["python -m keras_ganmix.train", *words.split()])
+        " \\\n".join(
+            textwrap.wrap(
+                f"python -m keras_ganmix.train {words}",
+                78,
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
         for words in found.get("commands", {}).values()
     )
 
