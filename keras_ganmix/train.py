@@ -256,19 +256,15 @@ def _train_in_folder(run, team, progress):
     try:
         with together(team):
             return _train_to_the_end(run, progress)
-    except FAILURES as error:
+    except (*FAILURES, ValueError) as error:
+        # Some parts show only at the first step that they do not fit.
+        if not run.step and not isinstance(error, FAILURES):
+            folder.unmake()
+            raise cli.UsageError(cli.one_line(error)) from error
         with cli.complaining(OSError):
             folder.check_there()
             cli.complain(cli.one_line(error))
             run.summarize("failed", error)
-        return cli.FAILED_RUN
-    except ValueError as error:
-        # Some parts show only at the first step that they do not fit.
-        if not run.step:
-            folder.unmake()
-            raise cli.UsageError(cli.one_line(error)) from error
-        cli.complain(cli.one_line(error))
-        run.summarize("failed", error)
         return cli.FAILED_RUN
     finally:
         folder.leave()
