@@ -112,7 +112,7 @@ def example_images(gan):
     return tf.zeros((1, *gan.image_shape)), labels
 
 
-def check_data(gan, x, y=None, batch_size=None):
+def check_data(gan, x, y=None, batch_size=32):
     """Refuses training data that do not fit the GAN.
 
     Looks at the element spec of a `tf.data.Dataset` and at its first batch,
@@ -129,7 +129,8 @@ def check_data(gan, x, y=None, batch_size=None):
         size = tf.nest.flatten(x.element_spec)[0].shape[0]
         _check_shares(gan, "Batches", size)
     elif isinstance(x, (np.ndarray, tf.Tensor)):
-        for size in (batch_size, len(x) % batch_size):
+        # A whole batch, or all there is, and what is left for the last one.
+        for size in (min(batch_size, len(x)), len(x) % batch_size):
             _check_shares(gan, "Batches", size)
         images, labels = x[:64], None if y is None else y[:64]
     else:

@@ -27,14 +27,24 @@ def test_replicas_get_equal_shares(two, tiny, n, batch, drop, words):
 
 
 @pytest.mark.parametrize(
-    "n, batch, size", [(33, 16, 1), (64, 21, 21), (64, 20, None), (68, None, 4)]
+    "n, batch, size",
+    [
+        (33, 16, 1),
+        (64, 21, 21),
+        (64, 20, None),
+        (68, None, None),
+        (12, 30, None),  # one batch of 12, however large it may be
+    ],
 )
 def test_replicas_get_equal_shares_of_arrays(
     two, tiny, n, batch, size, monkeypatch
 ):
-    """Of 64 in batches of 20 four are left, of 68 in those of 32 too."""
+    """Of 64 in batches of 20 four are left, of 68 in those of 32 too.
+
+    `size` is that of the batch that is refused.
+    """
     monkeypatch.setattr(keras.Model, "fit", lambda *_, **__: "trained")
-    if size in (None, 4):
+    if size is None:
         assert two.fit(tiny.images(n), batch_size=batch) == "trained"
         return
     with pytest.raises(ValueError, match=f"Batches of {size} samples"):
