@@ -225,7 +225,9 @@ def test_one_extractor_is_named_as_such(runs, places, undrawn):
         "landscape", {"plain": {score: 5.0}, "Rotation": {score: 4.0}}, "ring"
     )
     build(runs, places)
-    found = row_of(page.read_text(), "### In our runs", "10,000 garments")[-1]
+    found = row_of(
+        page.read_text(), "### In our runs", "6,000 garments, 1,500 steps"
+    )[-1]
     assert re.fullmatch(r"better \(-.*\]; one extractor, 3 seeds\)", found)
 
 

@@ -94,12 +94,25 @@ def images(store, arm, name=MAIN):
         return "-"
     if arm not in sweep.arms:
         return "not run yet"
-    effect = rules.effect(sweep.rows, arm, FRECHET)
-    said = {"none": "not told apart", "mixed": "extractors disagree"}
-    cell = rules.cell_of(sweep.rows, arm, FRECHET[0])
+    return difference(sweep, arm, FRECHET)
+
+
+def difference(sweep, arm, scores, note=""):
+    """What an arm does to scores that must agree, in words.
+
+    Args:
+        sweep: `Sweep`, in which the arm has a finished run.
+        arm: its name.
+        scores: their names; the difference of the first is told.
+        note: what is put behind it.
+    """
+    cell = rules.cell_of(sweep.rows, arm, scores[0])
     if cell is None:
         return "no pairs" + _so_far(sweep)
-    return f"{said.get(effect, effect)} ({change(cell)})" + _so_far(sweep)
+    effect = rules.effect(sweep.rows, arm, scores)
+    said = {"none": "not told apart", "mixed": "extractors disagree"}
+    words = said.get(effect, effect)
+    return f"{words} ({change(cell)}{note}){_so_far(sweep)}"
 
 
 def classified(store, arm, score):
@@ -108,19 +121,20 @@ def classified(store, arm, score):
     cell = rules.cell_of(found["table"], arm, score) if found else None
     if cell is None:
         return "not run yet"
-    words = {"better": "better", "worse": "worse"}
-    said = words.get(cell["verdict"], "not told apart")
-    return f"{said} ({change(cell, 100)} points)"
+    told = cell["verdict"] in ("better", "worse")
+    said = cell["verdict"] if told else "not told apart"
+    so_far = " so far" if found["left"] else ""
+    return f"{said} ({change(cell, 100)} points){so_far}"
 
 
-def mark(store, *names):
+def mark(store, arm, *sweeps):
     """What is put behind a method that is advised: a warning, if there is one.
 
     Args:
         store: `Store`.
-        *names: the arm, then names of the sweeps that speak of it.
+        arm: its name.
+        *sweeps: names of the sweeps that speak of it.
     """
-    arm, *sweeps = names
     effects = set()
     for name in sweeps:
         sweep = store.sweeps.get(name)
