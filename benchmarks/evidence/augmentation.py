@@ -193,9 +193,8 @@ class Experiment:
                 for arm in SETTINGS:
                     if arm in GANS and not self.is_trained((arm, images, seed)):
                         continue
-                    if stop.received is None and not self._known(
-                        arm, images, seed
-                    ):
+                    found = self._find(arm, images, seed)
+                    if stop.received is None and found is None:
                         run = self._run(arm, images, seed)
                         self.runs.append(run)
                         self.write()
@@ -204,11 +203,12 @@ class Experiment:
                             f"{run['accuracy']:.4f}"
                         )
 
-    def _known(self, *cell):
-        return any(
-            (run["arm"], run["images"], run["seed"]) == cell
-            for run in self.runs
-        )
+    def _find(self, *cell):
+        """What was recorded of an arm, a number of images and a seed."""
+        for run in self.runs:
+            if (run["arm"], run["images"], run["seed"]) == cell:
+                return run
+        return None
 
     def _run(self, arm, images, seed):
         """Trains an arm's two settings; tests the better one."""
@@ -237,14 +237,8 @@ class Experiment:
 
     def _rate(self, images, seed):
         """The learning rate that plain chose with these images, if it has."""
-        for run in self.runs:
-            if (run["arm"], run["images"], run["seed"]) == (
-                "plain",
-                images,
-                seed,
-            ):
-                return run["setting"]["learning_rate"]
-        return None
+        found = self._find("plain", images, seed)
+        return found and found["setting"]["learning_rate"]
 
     def _train(self, real, fakes, setting, seed):
         from keras_ganmix.metrics import probes
