@@ -15,7 +15,8 @@ of the same images, so that a difference between arms is not one of rates.
 
 GANs are trained by `train` in processes of their own, classifiers here, with
 one thread. Stop it at any time and start it again: nothing is repeated. The
-results are in OUT/augmentation.json, written anew after each classifier.
+results are in OUT/augmentation.json, written anew after each classifier. With
+that file alone another machine goes on where this one ended.
 """
 
 import argparse
@@ -115,7 +116,7 @@ class Experiment:
         self.images = [int(word) for word in arguments.images.split(",")]
         self.failed = []
         self.path = self.out / "augmentation.json"
-        self.runs = []
+        self.runs, self.times = [], {}
         if self.path.exists():
             found = json.loads(self.path.read_text())
             now = json.loads(json.dumps(self._settings()))
@@ -124,7 +125,7 @@ class Experiment:
                     f"error: {self.path} was made with other settings; use "
                     "another --out"
                 )
-            self.runs = found["runs"]
+            self.runs, self.times = found["runs"], found["gan_cpu_seconds"]
 
     # GANs.
 
@@ -145,14 +146,21 @@ class Experiment:
         return summary["status"] == "done"
 
     def train_gans(self, stop):
-        """Trains those that are left, until a signal comes."""
+        """Trains those that are left, until a signal comes.
+
+        The GAN of a classifier that is done is not needed any more.
+        """
         cells = [
             (gan, images, seed)
             for seed in self.seeds
             for images in self.images
             for gan in GANS
         ]
-        left = [cell for cell in cells if not self.is_trained(cell)]
+        left = [
+            cell
+            for cell in cells
+            if self._find(*cell) is None and not self.is_trained(cell)
+        ]
         _say(f"{len(cells)} GANs, {len(left)} left")
 
         def start(cell):
@@ -176,9 +184,9 @@ class Experiment:
     def time_of(self, cell):
         """Processor seconds of all processes that trained a GAN."""
         path = self.time_file(cell)
-        return (
-            json.loads(path.read_text())["cpu_seconds"] if path.exists() else 0
-        )
+        if path.exists():
+            return json.loads(path.read_text())["cpu_seconds"]
+        return self.times.get("-".join(map(str, cell)), 0)
 
     def add_time(self, cell, seconds):
         found = {"cpu_seconds": round(self.time_of(cell) + seconds, 1)}

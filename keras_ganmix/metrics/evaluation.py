@@ -4,13 +4,11 @@ import time
 
 import numpy as np
 
+from keras_ganmix.metrics import cache
 from keras_ganmix.metrics.checks import check_count
 from keras_ganmix.metrics.images import quantise
 from keras_ganmix.metrics.protocol import Protocol
-from keras_ganmix.metrics.reference import (
-    ReferenceStatistics,
-    cached_statistics,
-)
+from keras_ganmix.metrics.reference import ReferenceStatistics
 from keras_ganmix.metrics.report import Evaluation
 from keras_ganmix.metrics.scorers import (
     EXTRACTOR_NEEDS,
@@ -45,8 +43,9 @@ class Evaluator:
             scored as if they were fakes. Without it the reference is cut in
             two halves.
         floor: `False` saves the time of it.
-        cache: keep the statistics of the reference on disk, by fingerprint,
-            where `frechet` is the only metric that needs an extractor.
+        cache: keep what the extractor makes of the reference and of the floor
+            on disk, by the images and the extractor's weights, so that later
+            evaluations need not wait for it.
         classify: for `modes` of stacked digits: function of uint8 grey images
             (N, H, W, 1) to class numbers. Garments are classified by the
             extractor `fashion`; digits need one.
@@ -202,23 +201,7 @@ class Evaluator:
             side.statistics = self.reference.statistics
             side.count = side.statistics.count
             return side
-        if not self.cache or self.needs & EXTRACTOR_NEEDS != {"statistics"}:
-            return self._collect_source(self.reference, rows)
-
-        def compute():
-            only = frozenset({"statistics"})
-            return self._collect_source(self.reference, rows, only).statistics
-
-        statistics = cached_statistics(self.protocol(), compute)
-        # What needs no extractor is cheap, and is collected each time.
-        rest = self.needs - {"statistics"}
-        if rest:
-            side = self._collect_source(self.reference, rows, rest)
-        else:
-            side = Side(self.needs, self.extractor)
-            side.count = len(rows)
-        side.statistics = statistics
-        return side
+        return self._collect_source(self.reference, rows)
 
     def _make_floor(self, order):
         source, real = self.floor_source, self._real
@@ -240,17 +223,27 @@ class Evaluator:
             "num_fake": fake.count,
         }
 
-    def _collect_source(self, source, rows, needs=None):
-        def batches():
-            for start in range(0, len(rows), _BATCH):
-                part = rows[start : start + _BATCH]
-                labels = source.labels
-                yield (
-                    source.take(part),
-                    None if labels is None else labels[part],
-                )
+    def _collect_source(self, source, rows):
+        """The side of some images of a source; the cache saves the extractor.
 
-        return self._collect(batches(), len(rows), needs)
+        What needs no extractor is cheap, and is collected each time.
+        """
+        wanted = self.needs & EXTRACTOR_NEEDS
+        if not (self.cache and wanted):
+            return self._collect(_rows_of(source, rows), len(rows))
+        key = cache.Key(self.extractor, wanted)
+        for images, labels in _rows_of(source, rows):
+            key.update(images, labels if "classes" in wanted else None)
+        known = cache.read(key)
+        if known is None:
+            side = self._collect(_rows_of(source, rows), len(rows))
+            cache.write(key, side.extracted())
+            return side
+        rest = self.needs - wanted
+        images = _rows_of(source, rows) if rest else ()
+        side = self._collect(images, len(rows), rest).take(known)
+        side.count = len(rows)
+        return side
 
     def _collect(self, batches, count, needs=None):
         needs = self.needs if needs is None else needs
@@ -291,6 +284,14 @@ def evaluate_images(
         reference, metrics, extractor, num_fake=num_fake, seed=seed, **kwargs
     )
     return evaluator.evaluate(fakes, ema)
+
+
+def _rows_of(source, rows):
+    """Batches `(images, labels)` of some images; labels may be `None`."""
+    for start in range(0, len(rows), _BATCH):
+        part = rows[start : start + _BATCH]
+        labels = source.labels
+        yield source.take(part), None if labels is None else labels[part]
 
 
 def _batches(fakes):

@@ -1,15 +1,10 @@
-"""References that are known by their statistics, and their cache."""
+"""References that are known by their statistics."""
 
-import contextlib
-import hashlib
 import os
 import pathlib
 
-from keras_ganmix.metrics.files import cache_folder
 from keras_ganmix.metrics.frechet import FeatureStatistics
-from keras_ganmix.metrics.hashes import (
-    hash_arrays,
-)
+from keras_ganmix.metrics.hashes import hash_arrays
 
 
 class ReferenceStatistics:
@@ -79,33 +74,3 @@ class ReferenceStatistics:
                 f"{self.statistics.dimension} dimensions, but "
                 f"{extractor.name!r} has {extractor.dimension}."
             )
-
-
-def cached_statistics(protocol, compute):
-    """Statistics of a reference from the cache, or computed and kept there.
-
-    Args:
-        protocol: `Protocol`; all that the statistics depend on is in it.
-        compute: function without arguments to `FeatureStatistics`.
-
-    A cache that cannot be read or written is passed over.
-    """
-    fields = (
-        protocol.fingerprint,
-        protocol.num_real,
-        protocol.seed,
-        protocol.extractor_hash,
-        protocol.extractor_input,
-        protocol.resize,
-        protocol.preprocessing,
-        protocol.quantised,
-    )
-    key = hashlib.sha256(repr(fields).encode()).hexdigest()[:32]
-    path = cache_folder() / "statistics" / f"{key}.npz"
-    try:
-        return FeatureStatistics.from_npz(path)
-    except (OSError, ValueError, EOFError):
-        statistics = compute()
-    with contextlib.suppress(OSError):
-        statistics.save(path)
-    return statistics

@@ -6,7 +6,11 @@ import numpy as np
 
 from keras_ganmix.metrics.checks import check_features
 from keras_ganmix.metrics.classifier import classes_covered, classifier_score
-from keras_ganmix.metrics.conditional import ClassStatistics, check_labels
+from keras_ganmix.metrics.conditional import (
+    ClassStatistics,
+    check_labels,
+    under,
+)
 from keras_ganmix.metrics.frechet import FeatureStatistics, frechet_distance
 from keras_ganmix.metrics.kernel import kernel_distance
 from keras_ganmix.metrics.modes import (
@@ -25,6 +29,9 @@ from keras_ganmix.metrics.wasserstein import (
 )
 from keras_ganmix.utils.names import unknown
 
+EXTRACTOR_NEEDS = frozenset(
+    {"statistics", "early", "features", "logits", "classes"}
+)
 # Images that the patches of the sliced Wasserstein distance are taken from.
 PATCH_IMAGES = 2048
 
@@ -57,13 +64,7 @@ class Side:
         if "points" in self.needs:
             self._parts["points"].append(check_features(images, "points"))
             return self
-        if self.needs & {
-            "statistics",
-            "early",
-            "features",
-            "logits",
-            "classes",
-        }:
+        if self.needs & EXTRACTOR_NEEDS:
             outputs = self.extractor.outputs(images)
             self.statistics.update(outputs["features"])
             if "early" in self.needs:
@@ -81,6 +82,27 @@ class Side:
             self.spectrum.update(images)
         if "stacked" in self.needs:
             self._parts["stacked"].append(class_triples(images, self.classify))
+        return self
+
+    def extracted(self):
+        """What the extractor made of the images, a dict of arrays."""
+        found = {}
+        for part in ("statistics", "early", "classes"):
+            for name, array in getattr(self, part).arrays().items():
+                found[f"{part}/{name}"] = array
+        for name in ("features", "logits"):
+            if self._parts[name]:
+                found[name] = self.array(name)
+        return found
+
+    def take(self, extracted):
+        """Takes what `extracted` of another side gave. Returns self."""
+        for part in ("statistics", "early"):
+            found = FeatureStatistics.from_arrays(under(extracted, part))
+            setattr(self, part, found)
+        self.classes = ClassStatistics.from_arrays(under(extracted, "classes"))
+        for name in ("features", "logits"):
+            self._parts[name] = [extracted[name]] if name in extracted else []
         return self
 
     def array(self, name):
@@ -204,9 +226,6 @@ SCORERS = {
     "sliced_wasserstein": Scorer(frozenset({"images"}), _sliced_wasserstein),
     "spectra": Scorer(frozenset({"spectrum"}), _spectra),
 }
-EXTRACTOR_NEEDS = frozenset(
-    {"statistics", "early", "features", "logits", "classes"}
-)
 
 
 def check_metrics(metrics, reference):

@@ -15,6 +15,7 @@ from keras_ganmix.metrics import (
     Extractor,
     FeatureStatistics,
     ReferenceStatistics,
+    cache,
     evaluate_images,
     kernel_distance,
     precision_recall_density_coverage,
@@ -164,34 +165,77 @@ def test_reference_goes_through_the_extractor_once(tmp_path):
     assert evaluator.evaluate(draw(50, 2)).scores == first.scores
 
 
-def test_statistics_are_cached_by_what_they_depend_on(tmp_path):
-    function = Counting()
+EVERYTHING = ("layers", "kernel", "classifier_score", "intra_class", "spectra")
 
-    def images_used(reference, **kwargs):
+
+@pytest.mark.parametrize("metrics", ["frechet", EVERYTHING])
+def test_features_are_cached_by_what_they_depend_on(tmp_path, metrics):
+    function = Counting()
+    network = extractor(function)
+    fakes = draw(50, 1), np.arange(50) % 2
+    assert network.dimensions  # a blank picture goes through the function
+
+    def images_used(reference, network=network, **kwargs):
         before = function.images
         got = evaluate_images(
-            draw(50, 1),
+            [fakes], reference, metrics, network, num_fake=50, **kwargs
+        )
+        # Beside the fakes, and the noise that a set is told by.
+        sets = kwargs.get("cache", True) * (1 + kwargs.get("floor", True) * 2)
+        return function.images - before - 50 - sets, got
+
+    used, first = images_used(source(), floor=False)
+    assert used == 200
+    again, cached = images_used(source(), floor=False)
+    assert again == 0
+    assert cached.scores == first.scores
+    halves, floor = images_used(source())
+    assert halves == 150
+    assert images_used(source())[0] == 0
+    assert images_used(source())[1].floor == floor.floor
+    assert images_used(source(), num_real=120, floor=False)[0] == 120
+    assert images_used(source(seed=9), floor=False)[0] == 200
+    for other in (
+        extractor(function, "eighths"),
+        extractor(lambda x: {k: v + 1 for k, v in function(x).items()}),
+    ):
+        # The dimensions take one more.
+        assert images_used(source(), other, floor=False)[0] == 201
+    files = list((tmp_path / "cache" / "features").iterdir())
+    assert len(files) == 7
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-50])
+    assert images_used(source(), floor=False)[0] == 200
+    assert images_used(source(), floor=False)[0] == 0
+    assert images_used(source(), cache=False, floor=False)[0] == 200
+
+
+def test_labels_are_part_of_what_is_cached():
+    reference = source()
+    swapped = load((reference.images, np.where(reference.labels == 0, 1, 0)))
+    fakes = draw(60, 1), np.arange(60) % 2
+
+    def score(reference, **kwargs):
+        got = evaluate_images(
+            [fakes],
             reference,
-            "frechet",
-            extractor(function),
-            num_fake=50,
+            "intra_class",
+            extractor(),
+            num_fake=60,
             floor=False,
             **kwargs,
         )
-        return function.images - before, got.scores["frechet[quarters]"]
+        return got.scores
 
-    images_used(source(20))  # finds the dimensions
-    used, score = images_used(source())
-    again, cached = images_used(source())
-    assert used - again == 200
-    assert cached == pytest.approx(score, rel=1e-12)
-    assert images_used(source(), num_real=100)[0] - again == 100
-    assert images_used(source(seed=9))[0] - again == 200
-    files = list((tmp_path / "cache" / "statistics").iterdir())
-    assert len(files) == 4
-    for file in files:
-        file.write_bytes(b"torn")
-    assert images_used(source()) == (used, pytest.approx(score))
+    first = score(reference)
+    assert score(swapped) == score(swapped, cache=False) != first
+
+
+def test_large_sets_of_features_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "MOST_BYTES", 100)
+    got = evaluate_images(draw(50, 1), source(), "kernel", extractor(), 50)
+    assert got.scores
+    assert not (tmp_path / "cache").exists()
 
 
 def test_imported_statistics_take_the_place_of_images(tmp_path):
