@@ -4,9 +4,10 @@
     python tools/results_pages.py                      # write the pages anew
 
 `--collect` names the folder that sweeps and experiments were made in: what is
-small and needed is copied to `docs/results/data/`. Every number and picture of
-the pages comes from these copies, and the costs in `docs/choosing.md` from the
-table in `docs/performance.md`.
+small and needed is copied to `docs/results/data/`, and added to the runs of
+sweeps that are there. Every number and picture of the pages comes from these
+copies, and the costs in `docs/choosing.md` from the table in
+`docs/performance.md`.
 """
 
 import argparse
@@ -18,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from tools.results import building
 from tools.results.collect import collect
+from tools.results.merging import DifferentSweepError
 from tools.results.places import Places
 
 
@@ -38,7 +40,10 @@ def main(argv=None):
     if arguments.collect is not None:
         if not arguments.collect.is_dir():
             parser.error(f"--collect: {arguments.collect} is no folder")
-        copied = collect(arguments.collect, places)
+        try:
+            copied = collect(arguments.collect, places)
+        except DifferentSweepError as error:
+            parser.error(f"--collect: {error}")
         print("collected:", ", ".join(copied) or "nothing")
     for path in building.write(places):
         print(path)

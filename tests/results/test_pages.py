@@ -126,6 +126,53 @@ def test_pages_of_what_is_half_done_say_so(runs, places, undrawn):
     assert "| [DAG](methods/dag.md) | a head" in pages["choosing.md"]
 
 
+def test_sweeps_can_be_made_in_pieces(runs, places, tmp_path, undrawn):
+    def collect(**changes):
+        path = tmp_path / str(len(list(tmp_path.iterdir())))
+        type(runs)(path).modes(**changes)
+        picture = path / "modes_ring" / "GDPP" / "seed-1" / "samples"
+        if picture.exists():
+            Image.new("RGB", (80, 80), "white").save(
+                picture / "step-0000000.png"
+            )
+        results_pages.main([f"--collect={path}", f"--docs={places.docs}"])
+        return json.loads((places.data / "modes_ring.json").read_text())
+
+    whole = collect(seeds=(0, 1, 2))
+    picture = places.data / "samples" / "modes_ring" / "GDPP.png"
+    before = picture.read_bytes()
+    (places.data / "modes_ring.json").unlink()
+
+    first = collect(seeds=(1, 2), left=[("GDPP", 2)])
+    assert picture.read_bytes() != before
+    assert first["logs"].keys() == {"plain", "GDPP", "AdaptiveMix"}
+    left = [("plain", 0), ("AdaptiveMix", 0), ("plain", 1)]
+    second = collect(seeds=(0, 1, 2), left=left)
+    assert picture.read_bytes() == before
+    status = {(c["arm"], c["seed"]): c["status"] for c in second["cells"]}
+    assert [cell for cell, now in status.items() if now == "left"] == left[:2]
+    third = collect(seeds=(0,))
+    both = [sorted(x["cells"], key=str) for x in (third, whole)]
+    assert both[0] == both[1]
+    assert third["seeds"] == [0, 1, 2]
+    assert picture.read_bytes() == before
+
+
+def test_pieces_of_other_sweeps_are_refused(runs, places, undrawn, capsys):
+    runs.modes()
+    build(runs, places)
+    path = runs.path / "modes_ring" / "sweep.json"
+    before = (places.data / "modes_ring.json").read_text()
+    found = json.loads(path.read_text())
+    found["arms"]["plain"]["recipe"]["train"]["steps"] = 77
+    path.write_text(json.dumps(found))
+    with pytest.raises(SystemExit):
+        build(runs, places)
+    told = capsys.readouterr().err
+    assert "baseline_recipe.train.steps was 1000 and is 77 now" in told
+    assert (places.data / "modes_ring.json").read_text() == before
+
+
 def test_links_to_headings_that_are_not_there_lead_to_the_page(
     runs, places, undrawn
 ):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.files import write_text
+from tools.results import merging
 from tools.results.store import SWEEPS
 
 #: Steps of the pictures of points, and their side in pixels.
@@ -22,6 +23,9 @@ _ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:[\w.+-]+/)+")
 def collect(folder, places):
     """Copies all that is found below a folder.
 
+    Runs of sweeps are added to those that were collected before, so that a
+    sweep can be made in pieces and on several machines.
+
     Args:
         folder: path with the sweeps' folders, `classify/classify.json`,
             `augmentation/augmentation.json` and `landscape/lines` in it, as
@@ -30,6 +34,9 @@ def collect(folder, places):
 
     Returns:
         Names of what was copied.
+
+    Raises:
+        DifferentSweepError: runs that do not belong to those collected before.
     """
     places.data.mkdir(parents=True, exist_ok=True)
     copied = []
@@ -73,12 +80,20 @@ def _take_sweep(name, folder, places):
             about = _read(summary)
             cell["resumed_at"] = about.get("resumed_at", 0)
             cell["cpu_seconds_per_step"] = _short(seconds_per_step(about))
-    found["logs"] = {}
-    for arm, run in first_runs(found, folder).items():
-        if (run / "metrics.jsonl").is_file():
-            found["logs"][arm] = _log(run)
-    found["sampled"] = _take_samples(name, found, folder, places)
-    _write(found, places.data / f"{name}.json")
+    path = places.data / f"{name}.json"
+    known = _read(path) if path.is_file() else None
+    shown = first_runs(found, folder)
+    if known is not None:
+        merging.check(known, found)
+        for arm in merging.of_lower_seed(known, found) & shown.keys():
+            del shown[arm]
+    found["logs"] = {
+        arm: _log(run)
+        for arm, run in shown.items()
+        if (run / "metrics.jsonl").is_file()
+    }
+    found["sampled"] = _take_samples(name, found["recipe"], shown, places)
+    _write(found if known is None else merging.merge(known, found), path)
 
 
 def seconds_per_step(summary):
@@ -95,12 +110,12 @@ def seconds_per_step(summary):
 
 def first_runs(found, folder):
     """Dict from arm to the folder of its finished run of the lowest seed."""
-    runs = {}
-    for cell in sorted(found["cells"], key=lambda cell: cell["seed"]):
-        if cell["status"] == "done":
-            run = folder / cell["arm"] / f"seed-{cell['seed']}"
-            runs.setdefault(cell["arm"], run)
-    return {arm: runs[arm] for arm in found["arms"] if arm in runs}
+    seeds = merging.first_seeds(found)
+    return {
+        arm: folder / arm / f"seed-{seeds[arm]}"
+        for arm in found["arms"]
+        if arm in seeds
+    }
 
 
 def _log(run):
@@ -121,8 +136,14 @@ def _short(value, digits=5):
     return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
-def _take_samples(name, found, folder, places):
+def _take_samples(name, recipe, runs, places):
     """One small picture for each arm: over time, or the last images.
+
+    Args:
+        name: of the sweep.
+        recipe: its name.
+        runs: dict from arm to the folder of a run.
+        places: `Places`.
 
     Returns:
         The steps that are shown of points, from left to right.
@@ -131,8 +152,8 @@ def _take_samples(name, found, folder, places):
         return []  # the tuning is told in numbers
     shown = []
     out = places.data / "samples" / name
-    points = found["recipe"] in POINTS
-    for arm, run in first_runs(found, folder).items():
+    points = recipe in POINTS
+    for arm, run in runs.items():
         pictures = sorted((run / "samples").glob("step-*.png"))
         if pictures:
             out.mkdir(parents=True, exist_ok=True)
