@@ -5,7 +5,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from keras_ganmix import data, networks, regularizers
+from keras_ganmix import data, networks, recipes, regularizers
 from keras_ganmix.callbacks import (
     Evaluate,
     GradientAngles,
@@ -298,6 +298,10 @@ def start_from(gan, folder):
         gan: compiled `GAN`.
         folder: the other run's `RunFolder`.
 
+    Returns:
+        What is kept of it as `origin.json`: `run`, the folder as given,
+        `recipe`, its name, `seed`, and `step`.
+
     Raises:
         ValueError: if there is no checkpoint or its networks differ; the
             message begins with the folder.
@@ -321,6 +325,13 @@ def start_from(gan, folder):
         for i, variable in enumerate(variables):
             key = f"state/{saved}/{i}/.ATTRIBUTES/VARIABLE_VALUE"
             variable.assign(reader.get_tensor(key))
+    recipe = recipes.load(folder.recipe)
+    return {
+        "run": str(folder.path),
+        "recipe": recipe.name,
+        "seed": recipe.train.seed,
+        "step": int(str(path).rpartition("-")[2]),
+    }
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """The folder of a run: where it is, and whether a run may go on in it.
 
 ```
-recipe.yaml  data.json  metrics.jsonl  scores.jsonl  scores_protocol.json
-gradients.jsonl  faults.jsonl  summary.json  samples/step-0001000.png
-progress.gif
+recipe.yaml  origin.json  data.json  metrics.jsonl  scores.jsonl
+scores_protocol.json  gradients.jsonl  faults.jsonl  summary.json
+samples/step-0001000.png  progress.gif
 checkpoints/  checkpoints/best/  tensorboard/
 ```
 
@@ -11,6 +11,7 @@ Imports no TensorFlow, so that a wrong folder is refused at once.
 """
 
 import fcntl
+import json
 import os
 import shutil
 from pathlib import Path
@@ -19,7 +20,7 @@ from absl import flags
 
 from keras_ganmix import recipes
 from keras_ganmix.utils.cli import UsageError
-from keras_ganmix.utils.files import write_text
+from keras_ganmix.utils.files import write_json, write_text
 
 RESUME = ("auto", "never", "must")
 WORDS = {"run_dir": "FOLDER", "resume": "|".join(RESUME)}
@@ -57,6 +58,7 @@ class RunFolder:
     def __init__(self, path):
         self.path = Path(path)
         self.recipe = self.path / "recipe.yaml"
+        self.origin = self.path / "origin.json"
         self.data = self.path / "data.json"
         self.metrics = self.path / "metrics.jsonl"
         self.faults = self.path / "faults.jsonl"
@@ -79,8 +81,13 @@ class RunFolder:
         """Whether a run, finished or not, has left something here."""
         return self.recipe.exists() or self.has_checkpoint()
 
-    def make(self, recipe):
+    def make(self, recipe, origin=None):
         """Makes the folder, writes the resolved recipe, keeps others out.
+
+        Args:
+            recipe: the `Recipe`.
+            origin: of a run that begins, the run whose weights it begins with,
+                a dict (see `building.start_from`).
 
         Raises:
             UsageError: if another process trains in this folder.
@@ -100,6 +107,16 @@ class RunFolder:
             leftover.unlink(missing_ok=True)
         self._keep_old_recipe(recipe)
         write_text(self.recipe, recipes.dump(recipe))
+        if origin is not None:
+            write_json(self.origin, origin)
+        elif not self.has_checkpoint():
+            self.origin.unlink(missing_ok=True)  # that of an earlier start
+
+    def read_origin(self):
+        """What is known of the run that this one began with, or `None`."""
+        if not self.origin.is_file():
+            return None
+        return json.loads(self.origin.read_text(encoding="utf-8"))
 
     def _keep_old_recipe(self, recipe):
         """A run that goes on with another recipe tells so for ever."""
@@ -145,7 +162,7 @@ class RunFolder:
 class GuestFolder(RunFolder):
     """The same for a worker that is not the chief: it writes nothing."""
 
-    def make(self, recipe):
+    def make(self, recipe, origin=None):
         pass
 
     def leave(self):

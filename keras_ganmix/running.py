@@ -65,7 +65,7 @@ class Run:
         self.folder = folder
         self._workers = gan.workers
         self.first = self.began = 0
-        self.profile = None
+        self.profile = self.origin = None
         self.signal = StopOnSignal()
         self._checkpoint = Checkpoint(
             folder.checkpoints,

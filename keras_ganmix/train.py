@@ -238,10 +238,12 @@ def _make_run(recipe, source, folder, resumes, origin, team, timeout):
     with together(team), cli.bad_input(), cli.plain_warnings():
         building.set_up(recipe)
         gan = building.build_gan(recipe, source, strategy)
+        began = None
         if origin is not None:
             with cli.bad_input("init_from"):
-                building.start_from(gan, origin)
+                began = building.start_from(gan, origin)
         run = Run(recipe, source, gan, folder, resumes)
+        run.origin = began
         return run, run.is_done and run.is_told
 
 
@@ -275,7 +277,7 @@ def _make_folder(run, team):
 
     if team is None or team.is_chief:
         costs.check_room(run.recipe, run.gan, run.folder.path)
-    run.folder.make(run.recipe)
+    run.folder.make(run.recipe, run.origin)
 
 
 def _team(recipe):

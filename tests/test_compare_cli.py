@@ -139,6 +139,21 @@ def test_only_seeds_are_one_arm(capsys):
     assert "no common seed" in capsys.readouterr().out
 
 
+def test_fine_tuned_runs_are_an_arm_of_their_own(capsys):
+    for seed in (0, 1):
+        make(f"new-{seed}", seed, 5.0)
+        folder = make(f"tuned-{seed}", seed, 4.0)
+        origin = {"run": f"x-{seed}", "recipe": "cats", "seed": seed, "step": 9}
+        (folder / "origin.json").write_text(json.dumps(origin))
+    assert run("new-0", "new-1", "tuned-0", "tuned-1") == 0
+    text = capsys.readouterr().out
+    assert "new-0 (baseline): seeds 0, 1" in text
+    assert "tuned-0: seeds 0, 1\n    init_from: none → cats at step 9" in text
+    Path("tuned-0/origin.json").write_text("{")
+    assert run("new-0", "tuned-0") == 2
+    assert "origin.json: not JSON" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "changes, words",
     [

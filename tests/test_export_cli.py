@@ -20,7 +20,7 @@ from keras_ganmix.metrics.report import (
     read_protocol,
 )
 from keras_ganmix.run_folder import RunFolder
-from keras_ganmix.serving import exporting, signatures, warmup
+from keras_ganmix.serving import card, exporting, signatures, warmup
 from keras_ganmix.serving.about import About
 from keras_ganmix.state import UnreadableError
 
@@ -98,6 +98,17 @@ def test_only_scores_of_the_very_weights_are_told(step, ema, told, tiny_run):
     assert (about.evaluation is not None) is told
     if told:
         assert about.evaluation.scores == {"sliced_wasserstein": 7.0}
+
+
+def test_the_card_tells_what_a_run_began_with(tiny_run):
+    folder = RunFolder(shutil.copytree(tiny_run, "run"))
+    origin = {"run": "/home/me/x", "recipe": "cats", "seed": 3, "step": 9}
+    folder.origin.write_text(json.dumps(origin))
+    about = About.of_run("run", *trained.load_generator("run"))
+    told = card._training({"which": "ema", "step": 2}, about)
+    assert "| began with the weights of | recipe `cats` at step 9 |" in told
+    plain = About.of_run(tiny_run, *trained.load_generator(tiny_run))
+    assert "began" not in card._training({"which": "ema", "step": 2}, plain)
 
 
 def values(folder):

@@ -283,6 +283,14 @@ def test_fine_tuning_starts_from_another_run_s_weights(finished):
     arguments = [*TINY, "--steps=2", "--set=train.discriminator_steps=2"]
     assert run(*arguments, f"--init_from={finished}", "--quiet") == 0
     assert run(*arguments, "--run_dir=plain", "--quiet") == 0
+    note = json.loads(Path("runs/ring/origin.json").read_text())
+    assert note == {
+        "run": str(finished),
+        "recipe": "ring",
+        "seed": 0,
+        "step": 10,
+    }
+    assert not Path("plain/origin.json").exists()
     folder = finished.parent / "more"
     more = [*TINY, "--steps=10", "--set=samples.every=10", "--quiet"]
     assert run(*more, f"--run_dir={folder}") == 0

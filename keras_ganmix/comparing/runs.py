@@ -36,6 +36,7 @@ class Run:
         folder: `RunFolder`.
         recipe: `Recipe`.
         history: lines of `scores.jsonl`, dicts with a `step`.
+        origin: the run whose weights it began with, a dict, or `None`.
         scores: the scores to compare, a dict.
         step: of these scores; `None` if that is not known.
         floor: the same scores of real images, maybe empty.
@@ -45,6 +46,7 @@ class Run:
     folder: RunFolder
     recipe: recipes.Recipe
     history: list
+    origin: dict | None = None
     scores: dict = dataclasses.field(default_factory=dict)
     step: int | None = None
     floor: dict = dataclasses.field(default_factory=dict)
@@ -142,7 +144,11 @@ def _read(path):
     folder = RunFolder(path)
     if not folder.recipe.is_file():
         raise ValueError(f"{path}: holds no run (recipe.yaml is missing)")
-    return Run(folder, recipes.load(folder.recipe), _lines(folder.scores))
+    recipe, history = recipes.load(folder.recipe), _lines(folder.scores)
+    try:
+        return Run(folder, recipe, history, folder.read_origin())
+    except ValueError as error:
+        raise ValueError(f"{folder.origin}: not JSON ({error})") from error
 
 
 def _lines(path):
@@ -190,7 +196,7 @@ def group(runs):
     """
     groups = {}
     for run in runs:
-        own = groups.setdefault(_key(run.recipe), {})
+        own = groups.setdefault(_key(run), {})
         if run.seed in own:
             raise ValueError(
                 f"{own[run.seed].folder.path} and {run.folder.path}: the same "
@@ -202,14 +208,25 @@ def group(runs):
         Arm(label, dict(sorted(own.items())))
         for label, own in zip(labels, groups.values(), strict=True)
     ]
-    base = arms[0].first.recipe
+    base = _data(arms[0].first)
     for arm in arms[1:]:
-        arm.changes = list(_changes(base.to_dict(), arm.first.recipe.to_dict()))
+        arm.changes = list(_changes(base, _data(arm.first)))
     return arms
 
 
-def _key(recipe):
-    data = recipe.to_dict()
+def _data(run):
+    """What makes the arm of a run: its recipe, and the weights it began with.
+
+    Those of runs with other seeds count as the same.
+    """
+    began = None
+    if run.origin is not None:
+        began = "{recipe} at step {step}".format(**run.origin)
+    return run.recipe.to_dict() | {"init_from": began}
+
+
+def _key(run):
+    data = _data(run)
     for path in _INCIDENTAL:
         *sections, last = path.split(".")
         inner = data

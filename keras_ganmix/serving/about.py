@@ -23,11 +23,13 @@ class About:
         recipe: the `Recipe`.
         data: `trained.DataFacts`.
         evaluation: `Evaluation` of these weights, or `None`.
+        origin: the run whose weights training began with, a dict, or `None`.
     """
 
     recipe: recipes.Recipe
     data: DataFacts
     evaluation: Evaluation | None = None
+    origin: dict | None = None
 
     @classmethod
     def of_run(cls, run, generator, data):
@@ -44,6 +46,7 @@ class About:
             _without_places(recipe),
             data._replace(source=without_place(data.source)),
             _evaluation(folder, generator, recipe),
+            folder.read_origin(),
         )
 
     def write_recipe(self, folder):

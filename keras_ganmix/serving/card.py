@@ -115,9 +115,17 @@ def _training(facts, about):
         ("regularizers", terms or "none"),
         ("steps", f"{facts['step']} of {recipe.train.steps}"),
         ("batch size", recipe.data.batch_size),
+        *_origin(about),
         ("exported", weights),
     ]
     return "## Training\n\n" + _table(("", ""), rows)
+
+
+def _origin(about):
+    if about.origin is None:
+        return []
+    began = "recipe `{recipe}` at step {step}".format(**about.origin)
+    return [("began with the weights of", began)]
 
 
 def _scores(about):
