@@ -77,7 +77,7 @@ def _benchmark(options):
 
         from keras_ganmix import building
         from keras_ganmix.benchmarking.parts import measure
-        from keras_ganmix.running import FAILURES
+        from keras_ganmix.ending import FAILURES
 
         building.start_devices()
     # Steps of several GANs look to it like one that is traced again and again.

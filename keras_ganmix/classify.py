@@ -134,7 +134,8 @@ def _classify(recipe, options):
     with cli.without_startup_noise():
         # Only now, since it takes seconds.
         from keras_ganmix import building
-        from keras_ganmix.classifying.running import FAILURES, Run
+        from keras_ganmix.classifying.running import Run
+        from keras_ganmix.ending import FAILURES
 
         building.start_devices()
     with cli.bad_input(), cli.plain_warnings():

@@ -8,11 +8,11 @@ import warnings
 
 import numpy as np
 
-from keras_ganmix.callbacks.progress import duration
 from keras_ganmix.checks import check_data
 from keras_ganmix.state import state_bytes
 from keras_ganmix.stepping import Steps
 from keras_ganmix.utils.files import free_bytes
+from keras_ganmix.utils.times import duration
 
 _SECONDS = 4.0
 _MOST_STEPS = 20

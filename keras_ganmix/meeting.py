@@ -21,6 +21,7 @@ import threading
 import time
 
 from keras_ganmix.cluster import PeerError
+from keras_ganmix.utils.differences import differences
 
 _PACKAGES = ("keras_ganmix", "tensorflow", "keras", "numpy")
 
@@ -122,7 +123,7 @@ def _difference(cluster, found, mine):
             )
         changed = [
             f"{_short(path, str)}: {_short(a)} there, {_short(b)} here"
-            for path, a, b in _differences(theirs, mine)
+            for path, a, b in differences(theirs, mine)
         ]
         if changed:
             if len(changed) > _MOST_SHOWN:
@@ -132,15 +133,6 @@ def _difference(cluster, found, mine):
                 f"{cluster.shown(cluster.index)}: {'; '.join(changed)}"
             )
     return None
-
-
-def _differences(there, here, path=""):
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in {**there, **here}:
-            inner = f"{path}.{key}" if path else key
-            yield from _differences(there.get(key), here.get(key), inner)
-    elif there != here:
-        yield path, there, here
 
 
 def _short(value, show=repr):

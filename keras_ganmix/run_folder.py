@@ -20,6 +20,7 @@ from absl import flags
 
 from keras_ganmix import recipes
 from keras_ganmix.utils.cli import UsageError
+from keras_ganmix.utils.differences import differences
 from keras_ganmix.utils.files import write_json, write_text
 
 RESUME = ("auto", "never", "must")
@@ -311,22 +312,3 @@ def _changes(before, now):
     """The `differences` of two recipes."""
     free = getattr(now, "FREE", _FREE)
     return differences(before.to_dict(), now.to_dict(), free=free)
-
-
-def differences(before, now, path="", free=_FREE):
-    """Yields `(path, before, now)` where two recipes would train differently.
-
-    Args:
-        before: the recipe as plain data.
-        now: the other one.
-        path: where in the recipe they are.
-        free: the paths that may differ.
-    """
-    if path in free or before == now:
-        return
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in {**before, **now}:
-            inner = f"{path}.{key}" if path else key
-            yield from differences(before.get(key), now.get(key), inner, free)
-    else:
-        yield path, before, now

@@ -22,19 +22,9 @@ from keras_ganmix.callbacks import (
     StopOnSignal,
 )
 from keras_ganmix.checks import check_data
-from keras_ganmix.cluster import PeerError
-from keras_ganmix.state import CheckpointError
+from keras_ganmix.ending import StillThere
 from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.files import write_json
-
-#: What can befall a run that has begun, and is said in a line.
-FAILURES = (
-    NotFiniteError,
-    CheckpointError,
-    PeerError,
-    tf.errors.ResourceExhaustedError,
-    OSError,
-)
 
 # Pictures that the fingerprint looks at where it would have to decode them.
 _MOST_DECODED = 512
@@ -114,7 +104,7 @@ class Run:
             file: where to print progress; `None` for nowhere.
 
         Raises:
-            one of `FAILURES`: what has been saved before stays.
+            one of `ending.FAILURES`: what has been saved before stays.
             ValueError: at the first step, if the parts do not fit.
         """
         begin, cpu_begin = time.monotonic(), time.process_time()
@@ -178,7 +168,7 @@ class Run:
     def _callbacks(self, file, writer):
         recipe, folder, log = self.recipe, self.folder, self._log
         callbacks = [
-            _StillThere(folder),
+            StillThere(folder),
             *self._profiles(),
             *building.build_schedule(recipe),
             log,
@@ -369,14 +359,3 @@ def _note(source):
         "fingerprint": source.fingerprint(most),
         "fingerprint_images": min(most or len(source), len(source)),
     }
-
-
-class _StillThere(keras.callbacks.Callback):
-    """Ends a run whose folder is lost, before anything is written to it."""
-
-    def __init__(self, folder):
-        super().__init__()
-        self.folder = folder
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.folder.check_there()

@@ -249,7 +249,7 @@ def _make_run(recipe, source, folder, resumes, origin, team, timeout):
 
 def _train_in_folder(run, team, progress):
     """Trains, and says in a line what has befallen the run."""
-    from keras_ganmix.running import FAILURES
+    from keras_ganmix.ending import FAILURES
     from keras_ganmix.workers import together
 
     folder = run.folder

@@ -135,7 +135,7 @@ def test_another_rate_is_that_of_the_steps_to_come(tmp_path, monkeypatch):
         def on_train_batch_end(self, batch, logs=None):
             rates.append(float(self.model.optimizer.learning_rate))
 
-    monkeypatch.setattr(running, "_StillThere", Rates)
+    monkeypatch.setattr(running, "StillThere", Rates)
     same = ["--quiet", "--set=optimizer.schedule=null"]
     same.append("--set=evaluate=null")
     assert run(tmp_path / "run", "--steps=2", *same) == 0
@@ -160,7 +160,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 ):
     folder = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(running, "_StillThere", Stopping)
+        patch.setattr(running, "StillThere", Stopping)
         assert run(folder, "--steps=6") == 143
     assert "saved at step 3" in capsys.readouterr().out
     assert read(folder / "summary.json")["status"] == "interrupted"

@@ -6,6 +6,7 @@ import time
 import keras
 
 from keras_ganmix.utils.cli import say
+from keras_ganmix.utils.times import duration
 
 
 class Progress(keras.callbacks.Callback):
@@ -49,12 +50,3 @@ class Progress(keras.callbacks.Callback):
         # Terms of regularizers, which have a "/", would fill the screen.
         parts += [f"{k} {v:.4g}" for k, v in values.items() if "/" not in k]
         say("  ".join(parts), self.file)
-
-
-def duration(seconds):
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{seconds:02d}"
-    return f"{minutes}:{seconds:02d}"

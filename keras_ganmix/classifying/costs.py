@@ -1,10 +1,10 @@
 """What a classifier's run will cost, measured on a few of its steps."""
 
-from keras_ganmix.callbacks.progress import duration
 from keras_ganmix.classifying import building
 from keras_ganmix.classifying.sources import total_steps
 from keras_ganmix.state import state_bytes
 from keras_ganmix.stepping import Steps
+from keras_ganmix.utils.times import duration
 
 _STEPS = 8
 

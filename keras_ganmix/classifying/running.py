@@ -19,23 +19,14 @@ import keras_ganmix
 from keras_ganmix.callbacks import (
     Checkpoint,
     MetricsLog,
-    NotFiniteError,
     Progress,
     StopOnSignal,
 )
 from keras_ganmix.classifying import building, scoring
 from keras_ganmix.classifying.sources import total_steps
 from keras_ganmix.classifying.summary import read_summary
-from keras_ganmix.state import CheckpointError
+from keras_ganmix.ending import StillThere
 from keras_ganmix.utils.files import atomic_path, write_json
-
-#: What can befall a run that has begun, and is said in a line.
-FAILURES = (
-    NotFiniteError,
-    CheckpointError,
-    tf.errors.ResourceExhaustedError,
-    OSError,
-)
 
 
 class Run:
@@ -102,10 +93,10 @@ class Run:
             file: where to print progress; `None` for nowhere.
 
         Raises:
-            one of `FAILURES`: what has been saved before stays.
+            one of `ending.FAILURES`: what has been saved before stays.
         """
         log = MetricsLog(self.folder.metrics, self.recipe.train.log_every)
-        callbacks = [_StillThere(self.folder), log]
+        callbacks = [StillThere(self.folder), log]
         if file is not None:
             size = self.recipe.data.batch_size
             callbacks.append(Progress(log, self.total, size, file))
@@ -211,14 +202,3 @@ def _note(source):
         "class_names": source.class_names,
         "fingerprint": source.fingerprint(),
     }
-
-
-class _StillThere(keras.callbacks.Callback):
-    """Ends a run whose folder is lost, before anything is written to it."""
-
-    def __init__(self, folder):
-        super().__init__()
-        self.folder = folder
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.folder.check_there()

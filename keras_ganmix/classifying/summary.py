@@ -3,7 +3,7 @@
 import json
 
 from keras_ganmix import recipes
-from keras_ganmix.run_folder import differences
+from keras_ganmix.utils.differences import differences
 
 
 def read_summary(folder):

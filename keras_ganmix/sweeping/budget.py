@@ -4,6 +4,7 @@ import json
 
 from keras_ganmix.sweeping.records import DONE, read_record
 from keras_ganmix.utils import jsonl
+from keras_ganmix.utils.times import duration
 
 
 class Budget:
@@ -88,12 +89,3 @@ class Budget:
             "scores aside"
         )
         return lines
-
-
-def duration(seconds):
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{seconds:02d}"
-    return f"{minutes}:{seconds:02d}"

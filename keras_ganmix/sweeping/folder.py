@@ -15,6 +15,7 @@ from keras_ganmix import recipes
 from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.sweeping.vary import Plan, Scoring
 from keras_ganmix.utils.cli import UsageError
+from keras_ganmix.utils.differences import differences
 from keras_ganmix.utils.files import write_json
 
 _PATIENCE = 60.0
@@ -103,7 +104,7 @@ class SweepFolder:
             old, new = recipe.to_dict(), plan.arms[arm].to_dict()
             found += [
                 f"arm {arm!r}: {path}: {a!r} there, {b!r} now"
-                for path, a, b in differences(old, new)
+                for path, a, b in differences(old, new, free=("description",))
             ]
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -165,15 +166,3 @@ class SweepFolder:
             raise UsageError(
                 f"{self.plan}: not the plan of a sweep ({message})"
             ) from error
-
-
-def differences(before, now, path=""):
-    """Yields `(path, before, now)` where two recipes differ as plain data."""
-    if before == now or path == "description":
-        return
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in {**before, **now}:
-            inner = f"{path}.{key}" if path else key
-            yield from differences(before.get(key), now.get(key), inner)
-    else:
-        yield path, before, now

@@ -4,7 +4,7 @@ import time
 
 from keras_ganmix.comparing import page, runs, table
 from keras_ganmix.sweeping import results, tables
-from keras_ganmix.sweeping.budget import Budget, duration
+from keras_ganmix.sweeping.budget import Budget
 from keras_ganmix.sweeping.cell import TIMING
 from keras_ganmix.sweeping.records import (
     DONE,
@@ -16,6 +16,7 @@ from keras_ganmix.sweeping.records import (
 from keras_ganmix.sweeping.workers import Worker, command, work
 from keras_ganmix.utils import cli
 from keras_ganmix.utils.files import write_text
+from keras_ganmix.utils.times import duration
 
 _NEWS = 300.0
 

@@ -1,6 +1,6 @@
 """Sweeps that were made in several pieces, on several machines."""
 
-from keras_ganmix.sweeping.folder import differences
+from keras_ganmix.utils.differences import differences
 
 #: What must be the same of the pieces of a sweep.
 _SAME = ("recipe", "baseline", "score", "common", "baseline_recipe")
@@ -101,7 +101,8 @@ def check(known, found):
     if known["protocols"] and found["protocols"]:
         pairs.append(("protocols", _essence(known), _essence(found)))
     for name, before, now in pairs:
-        for path, a, b in differences({name: before}, {name: now}):
+        free = ("baseline_recipe.description",)
+        for path, a, b in differences({name: before}, {name: now}, free=free):
             raise DifferentSweepError(
                 f"{path} was {a!r} and is {b!r} now, so these are no runs of "
                 "one sweep; remove the data of the old one first."
