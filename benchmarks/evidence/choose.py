@@ -15,14 +15,23 @@ takes the baseline and the two best other arms of any sweep instead.
 
 import argparse
 import json
-import math
 import pathlib
 import re
+import sys
+
+# The checkout that this file is of, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from keras_ganmix.sweeping.results import make_rows, ranked
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sweep", type=pathlib.Path, help="its sweep.json")
+    parser.add_argument(
+        "sweep",
+        type=pathlib.Path,
+        help="its sweep.json, or what was collected of it",
+    )
     parser.add_argument("vary", type=pathlib.Path, help="file to change")
     parser.add_argument("--best", type=int, metavar="N", help="see above")
     arguments = parser.parse_args()
@@ -40,10 +49,10 @@ def main():
 
 def best_settings(found):
     """The changes of each method's better setting, as a dict."""
-    row, arms = found["table"][0], {}
+    row, arms = _first_row(found), {}
     for method, settings in _settings(found["arms"]).items():
-        means = _means(row, method, settings)
-        best = _ranked(row, means)[0]
+        means = _ranked(row, method, settings)
+        best, *_ = means
         arms[method] = found["arms"][best]["changes"]
         shown = ", ".join(f"{arm} {mean:.4g}" for arm, mean in means.items())
         print(f"{method}: {best} ({row['score']}: {shown})")
@@ -52,17 +61,21 @@ def best_settings(found):
 
 def best_arms(found, n):
     """The changes of the baseline and of the n best other arms, as a dict."""
-    row, base = found["table"][0], found["baseline"]
-    means = _means(row, "the sweep", found["arms"])
-    ranked = [arm for arm in _ranked(row, means) if arm != base]
-    for arm in (base, *ranked):
+    row, base = _first_row(found), found["baseline"]
+    means = _ranked(row, "the sweep", found["arms"])
+    others = [arm for arm in means if arm != base]
+    for arm in (base, *others):
         print(f"{arm}: {row['score']} {means[arm]:.4g}")
-    return {arm: found["arms"][arm]["changes"] for arm in (base, *ranked[:n])}
+    return {arm: found["arms"][arm]["changes"] for arm in (base, *others[:n])}
 
 
-def _ranked(row, means):
-    """Arms, the best one first."""
-    return sorted(means, key=means.get, reverse=row["better"] != "lower")
+def _first_row(found):
+    """The arms by the first score of the sweep."""
+    arms, floor = list(found["arms"]), found["floor"]
+    rows = make_rows(found["baseline"], arms, found["cells"], floor)
+    if not rows:
+        raise SystemExit("error: the sweep has no scores")
+    return rows[0]
 
 
 def _check_complete(found):
@@ -71,15 +84,9 @@ def _check_complete(found):
         raise SystemExit(f"error: {len(left)} runs of the sweep are not done")
 
 
-def _means(row, method, settings):
-    """Means of the settings that have all seeds; refuses if none has."""
-    done = {arm: row["arms"][arm] for arm in settings if arm in row["arms"]}
-    most = max((about["count"] for about in done.values()), default=0)
-    means = {
-        arm: about["mean"]
-        for arm, about in done.items()
-        if about["count"] == most and math.isfinite(about["mean"])
-    }
+def _ranked(row, method, settings):
+    """Means of the settings, the best first; refuses if there is none."""
+    means = ranked(row, settings)
     if not means:
         raise SystemExit(f"error: no setting of {method} has a score")
     return means

@@ -1,6 +1,7 @@
 """What came out of a sweep: scores of all cells, and the arms compared."""
 
 import json
+import math
 
 from keras_ganmix.comparing.intervals import difference, summarize
 from keras_ganmix.metrics.report import Evaluation, direction
@@ -149,6 +150,29 @@ def make_row(name, baseline, arms, values, floor, better=None):
         "floor": floor.get(name),
         "arms": row,
     }
+
+
+def ranked(row, arms):
+    """The better ones of some arms first.
+
+    Args:
+        row: of `make_row`; a score of which nothing is known is taken for one
+            of which less is better.
+        arms: names. Those without the score are left out, and those that have
+            it of fewer seeds than others or whose mean is not finite.
+
+    Returns:
+        Dict from arm to mean.
+    """
+    found = {arm: row["arms"][arm] for arm in arms if arm in row["arms"]}
+    most = max((about["count"] for about in found.values()), default=0)
+    means = {
+        arm: about["mean"]
+        for arm, about in found.items()
+        if about["count"] == most and math.isfinite(about["mean"])
+    }
+    upwards = row["better"] != "higher"
+    return dict(sorted(means.items(), key=lambda x: x[1] if upwards else -x[1]))
 
 
 def _compare(own, base):

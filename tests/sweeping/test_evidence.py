@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from keras_ganmix.sweeping.results import make_rows
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,7 +25,7 @@ def make_sweep(folder, quality, score):
         "baseline": next(iter(quality)),
         "arms": {arm: {"changes": [f"x={arm}"]} for arm in quality},
         "cells": cells,
-        "table": make_rows(next(iter(quality)), list(quality), cells, {}),
+        "floor": {},
     }
     folder.mkdir()
     (folder / "sweep.json").write_text(json.dumps(found))

@@ -1,5 +1,6 @@
 """`fashion_mnist.md`: does a method help when images are few?"""
 
+from keras_ganmix.sweeping.results import ranked
 from keras_ganmix.sweeping.tables import markdown_table, number
 from tools.results import fashion_speed, figures, rules
 from tools.results.parts import (
@@ -231,7 +232,8 @@ def _tuning(store):
     for method, arms in methods.items():
         means = {arm: row["arms"][arm]["mean"] for arm in arms}
         settings = [f"{arm[-1]}: {number(m)}" for arm, m in means.items()]
-        lines.append((method, ", ".join(settings), min(means, key=means.get)))
+        best = next(iter(ranked(row, arms)), "-")
+        lines.append((method, ", ".join(settings), best))
     return section(
         "## Tuning",
         "Two settings of each method, shorter runs, and a seed that is used "
