@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_ganmix import recipes
 from keras_ganmix.sweeping.results import make_row, make_rows
 
 STEPS = 1000
@@ -63,7 +64,7 @@ class Runs:
                     cell |= self._done(arm, seed, scores)
                     self._run(folder / arm / f"seed-{seed}", recipe, cell)
                 cells.append(cell)
-        recipes = {"train": {"steps": STEPS}}
+        resolved = recipes.load(recipe, [f"train.steps={STEPS}"]).to_dict()
         found = {
             "recipe": recipe,
             "baseline": next(iter(arms)),
@@ -72,10 +73,10 @@ class Runs:
             "common": [],
             "arms": {
                 arm: {"changes": [f"x={arm}"], "ms_per_step": 10.0}
-                | {"recipe": recipes}
+                | {"recipe": resolved}
                 for arm in arms
             },
-            "protocols": [],
+            "protocols": [{"source": recipe, "seed": 0, "packages": {}}],
             "floor": {"modes": 8},
             "cells": cells,
         }

@@ -199,14 +199,15 @@ def test_faster_is_in_steps_and_not_in_more_seconds(ends, ratio, verdict):
 
     base = [5.0, 5.1, 4.9, 5.05][: len(ends)]
     runs = {"plain": cells(base), "x": cells(ends)}
-    seconds = {"plain": 100.0, "x": 100.0 * ratio}
+    timed = [("plain", 100.0), ("x", 100.0 * ratio)]
     store = a_store(
         MAIN,
         arms=["plain", "x"],
         baseline="plain",
         steps=1000,
         of=runs.get,
-        seconds_per_step=seconds.get,
+        done=[{"arm": a, "cpu_seconds_per_step": s} for a, s in timed],
+        seconds_per_step=dict(timed).get,
     )
     assert KINDS["faster"](store, "x").verdict == verdict
 

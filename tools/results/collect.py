@@ -24,7 +24,7 @@ def collect(folder, places):
     """Copies all that is found below a folder.
 
     Runs of sweeps are added to those that were collected before, so that a
-    sweep can be made in pieces and on several machines.
+    sweep can be made in pieces and on several machines; see `merging`.
 
     Args:
         folder: path with the sweeps' folders, `classify/classify.json`,
@@ -83,8 +83,10 @@ def _take_sweep(name, folder, places):
     path = places.data / f"{name}.json"
     known = _read(path) if path.is_file() else None
     shown = first_runs(found, folder)
+    found = without_paths(found)
     if known is not None:
-        merging.check(known, found)
+        if not merging.replaces(known, found):
+            merging.check(known, found)
         for arm in merging.of_lower_seed(known, found) & shown.keys():
             del shown[arm]
     found["logs"] = {

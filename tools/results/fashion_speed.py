@@ -16,8 +16,9 @@ def build(sweep, places):
         "plain takes for all its steps, on straight lines between the scores "
         "during training (2,048 fakes, `fashion` alone, so by one extractor). "
         "An arm that is cheaper than plain is looked at at its last step. The "
-        "cost is the processor time of an arm's steps over that of plain's, "
-        "medians over seeds, without scores; tracing the first step is in it. "
+        "cost is the processor time of an arm's steps over that of plain's on "
+        "the same machine, the median over seeds, without scores; tracing the "
+        "first step is in it. "
         "It is steadier than the few steps that are timed before a sweep, by "
         "the clock of a busy machine.",
         markdown_table(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ganmix.sweeping.results import make_row
+from tools.results.merging import ratios
 
 #: The score that is measured during training.
 SCORE = "frechet[fashion]"
@@ -37,9 +38,13 @@ def first_reached(curve, target, score=SCORE):
 
 
 def cost(sweep, arm):
-    """Processor seconds of an arm's steps over those of the baseline."""
-    own, base = (sweep.seconds_per_step(a) for a in (arm, sweep.baseline))
-    return None if own is None or base is None else own / base
+    """Processor seconds of an arm's steps over those of the baseline.
+
+    The median over runs, each beside those of the same piece of the sweep;
+    `None` if there are none.
+    """
+    found = ratios(sweep.done, arm, sweep.baseline)
+    return float(np.median(found)) if found else None
 
 
 def scored(sweep, arm):
