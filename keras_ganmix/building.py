@@ -299,8 +299,9 @@ def start_from(gan, folder):
         folder: the other run's `RunFolder`.
 
     Returns:
-        What is kept of it as `origin.json`: `run`, the folder as given,
-        `recipe`, its name, `seed`, and `step`.
+        What is kept of it as `origin.json`: `run`, the folder as given, its
+        `step`, its `recipe` as plain data (`None` if it cannot be read) and
+        its own `origin`.
 
     Raises:
         ValueError: if there is no checkpoint or its networks differ; the
@@ -325,12 +326,15 @@ def start_from(gan, folder):
         for i, variable in enumerate(variables):
             key = f"state/{saved}/{i}/.ATTRIBUTES/VARIABLE_VALUE"
             variable.assign(reader.get_tensor(key))
-    recipe = recipes.load(folder.recipe)
+    try:
+        recipe = recipes.load(folder.recipe).to_dict()
+    except recipes.RecipeError:
+        recipe = None
     return {
         "run": str(folder.path),
-        "recipe": recipe.name,
-        "seed": recipe.train.seed,
         "step": int(str(path).rpartition("-")[2]),
+        "recipe": recipe,
+        "origin": folder.read_origin(),
     }
 
 

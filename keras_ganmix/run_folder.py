@@ -43,6 +43,7 @@ _FREE = (
 )
 
 _MOST_SHOWN = 10
+_ORIGIN = ("run", "step", "recipe", "origin")
 
 
 class FolderLostError(OSError):
@@ -114,10 +115,25 @@ class RunFolder:
             self.origin.unlink(missing_ok=True)  # that of an earlier start
 
     def read_origin(self):
-        """What is known of the run that this one began with, or `None`."""
+        """What is known of the run that this one began with.
+
+        Returns:
+            A dict, see `building.start_from`; `None` for a run that began with
+            random weights.
+
+        Raises:
+            ValueError: if the file is not what was written; begins with it.
+        """
         if not self.origin.is_file():
             return None
-        return json.loads(self.origin.read_text(encoding="utf-8"))
+        try:
+            found = json.loads(self.origin.read_text(encoding="utf-8"))
+            return {key: found[key] for key in _ORIGIN}
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{self.origin}: is damaged ({error!r}); without it the run "
+                "counts as one that began with random weights"
+            ) from error
 
     def _keep_old_recipe(self, recipe):
         """A run that goes on with another recipe tells so for ever."""

@@ -45,6 +45,7 @@ class Run:
     Attributes:
         first: the step from which it goes on.
         profile: `(first, last)` of the steps to profile, or `None`.
+        origin: what is kept of the run whose weights it begins with, a dict.
 
     Raises:
         ValueError: if the checkpoint or the data do not fit.

@@ -186,9 +186,9 @@ def _train(recipe, options, profile=None):
     )
     if is_guest:
         folder = run_folder.GuestFolder(folder.path)
-    origin = None
+    other = None
     if options.init_from and not resumes:
-        origin = run_folder.existing(options.init_from, "init_from")
+        other = run_folder.existing(options.init_from, "init_from")
     with cli.bad_input():
         source = open_source(recipe)
     say(f"data: {source.num_images:,} of {source.image_shape}, {source.name}")
@@ -196,7 +196,7 @@ def _train(recipe, options, profile=None):
     if team is not None:
         _meet(team, recipe, resumes, options.peer_timeout, say)
     run, is_over = _make_run(
-        recipe, source, folder, resumes, origin, team, options.peer_timeout
+        recipe, source, folder, resumes, other, team, options.peer_timeout
     )
     if is_over:
         why = f": {run.ended}" if run.ended else ""
@@ -221,7 +221,7 @@ def _meet(team, recipe, resumes, timeout, say):
         meeting.meet(team, mine, timeout)
 
 
-def _make_run(recipe, source, folder, resumes, origin, team, timeout):
+def _make_run(recipe, source, folder, resumes, other, team, timeout):
     """The `Run`, and whether nothing of it is left to do."""
     with cli.without_startup_noise():
         from keras_ganmix import building
@@ -238,12 +238,12 @@ def _make_run(recipe, source, folder, resumes, origin, team, timeout):
     with together(team), cli.bad_input(), cli.plain_warnings():
         building.set_up(recipe)
         gan = building.build_gan(recipe, source, strategy)
-        began = None
-        if origin is not None:
+        origin = None
+        if other is not None:
             with cli.bad_input("init_from"):
-                began = building.start_from(gan, origin)
+                origin = building.start_from(gan, other)
         run = Run(recipe, source, gan, folder, resumes)
-        run.origin = began
+        run.origin = origin
         return run, run.is_done and run.is_told
 
 

@@ -29,6 +29,15 @@ gc.freeze()
 layers = keras.layers
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory):
+    """Nothing is taken from the user's cache, and nothing left there."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("KERAS_GANMIX_CACHE", str(folder))
+        yield
+
+
 def make_generator(channels=1, num_classes=None, latent_dim=8, size=8):
     latents = keras.Input((latent_dim,))
     x, inputs = latents, latents

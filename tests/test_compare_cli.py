@@ -139,19 +139,43 @@ def test_only_seeds_are_one_arm(capsys):
     assert "no common seed" in capsys.readouterr().out
 
 
+def tune(folder, changes=(), step=9, origin=None):
+    """Tells of a run that it began with another one's weights."""
+    recipe = recipes.load("ring", ["name=cats", *changes]).to_dict()
+    note = {"run": "x", "step": step, "recipe": recipe, "origin": origin}
+    (folder / "origin.json").write_text(json.dumps(note))
+    return note
+
+
 def test_fine_tuned_runs_are_an_arm_of_their_own(capsys):
     for seed in (0, 1):
         make(f"new-{seed}", seed, 5.0)
         folder = make(f"tuned-{seed}", seed, 4.0)
-        origin = {"run": f"x-{seed}", "recipe": "cats", "seed": seed, "step": 9}
-        (folder / "origin.json").write_text(json.dumps(origin))
+        tune(folder, [f"train.seed={seed + 7}", f"name=cats-{seed}"])
     assert run("new-0", "new-1", "tuned-0", "tuned-1") == 0
     text = capsys.readouterr().out
     assert "new-0 (baseline): seeds 0, 1" in text
-    assert "tuned-0: seeds 0, 1\n    init_from: none → cats at step 9" in text
-    Path("tuned-0/origin.json").write_text("{")
-    assert run("new-0", "tuned-0") == 2
-    assert "origin.json: not JSON" in capsys.readouterr().err
+    told = "tuned-0: seeds 0, 1\n    init_from: none → cats-0 at step 9\n"
+    assert told in text
+
+
+def test_runs_that_began_with_different_runs_are_different_arms(capsys):
+    tuned = tune(make("a", 0, 5.0))
+    tune(make("b", 0, 4.0), ["regularizers.0=R1"])
+    tune(make("c", 0, 4.0), origin=tuned)
+    tune(make("d", 0, 4.0), step=10)
+    assert run("a", "b", "c", "d") == 0
+    text = capsys.readouterr().out
+    assert "    init_from.recipe.regularizers: none → R1\n" in text
+    assert "    init_from.step: 9 → 10\n" in text
+    note = json.loads(Path("d/origin.json").read_text())
+    Path("d/origin.json").write_text(json.dumps({**note, "recipe": None}))
+    assert run("a", "d") == 0
+    capsys.readouterr()
+    for damaged in ("{", "{}", "[]"):
+        Path("a/origin.json").write_text(damaged)
+        assert run("a", "b") == 2
+        assert "a/origin.json: is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ def test_only_scores_of_the_very_weights_are_told(step, ema, told, tiny_run):
 
 def test_the_card_tells_what_a_run_began_with(tiny_run):
     folder = RunFolder(shutil.copytree(tiny_run, "run"))
-    origin = {"run": "/home/me/x", "recipe": "cats", "seed": 3, "step": 9}
+    origin = {"run": "/home/me/x", "step": 9, "origin": None}
+    origin["recipe"] = {"name": "cats"}
     folder.origin.write_text(json.dumps(origin))
     about = About.of_run("run", *trained.load_generator("run"))
     told = card._training({"which": "ema", "step": 2}, about)

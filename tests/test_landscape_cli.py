@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 
 from keras_ganmix import building, landscape, train
+from keras_ganmix.landscapes import subjects
 from keras_ganmix.state import read_note
 
 ROOT = Path(landscape.__file__).resolve().parents[1]
@@ -161,6 +162,14 @@ def test_a_changed_recipe_is_told(run, tmp_path, capsys):
     recipe.write_text(recipe.read_text().replace("width: 2", "width: 3"))
     assert landscape.main(["landscape", str(tmp_path / "copy"), *FEW]) == 2
     assert "was the recipe changed?" in capsys.readouterr().err
+
+
+def test_a_fine_tuned_run_is_an_arm_of_its_own(run, tmp_path):
+    tuned = shutil.copytree(run, tmp_path / "tuned")
+    note = {"run": "x", "step": 5, "recipe": None, "origin": None}
+    (tuned / "origin.json").write_text(json.dumps(note))
+    found = subjects.find([run, tuned], "newest")
+    assert [subject.place for subject in found] == [0, 1]
 
 
 def test_a_torn_checkpoint_is_told(run, tmp_path, capsys):

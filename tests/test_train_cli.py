@@ -286,9 +286,9 @@ def test_fine_tuning_starts_from_another_run_s_weights(finished):
     note = json.loads(Path("runs/ring/origin.json").read_text())
     assert note == {
         "run": str(finished),
-        "recipe": "ring",
-        "seed": 0,
         "step": 10,
+        "recipe": recipes.load(finished).to_dict(),
+        "origin": None,
     }
     assert not Path("plain/origin.json").exists()
     folder = finished.parent / "more"
@@ -304,6 +304,26 @@ def test_fine_tuning_starts_from_another_run_s_weights(finished):
     pixels = [np.asarray(Image.open(p))[titled] for p in (there, here, plain)]
     np.testing.assert_array_equal(pixels[0], pixels[1])
     assert (pixels[1] != pixels[2]).any()
+
+
+def test_what_a_run_began_with_is_known_while_it_goes_on(tmp_path):
+    folder, recipe = (
+        run_folder.RunFolder(tmp_path / "run"),
+        recipes.load("ring"),
+    )
+    origin = {"run": "x", "step": 5, "recipe": None, "origin": None}
+
+    def begin(*arguments):
+        folder.make(recipe, *arguments)
+        folder.leave()
+        return folder.read_origin()
+
+    assert begin(origin) == origin
+    assert begin() is None  # it had made no checkpoint
+    assert begin(origin) == origin
+    folder.checkpoints.mkdir()
+    (folder.checkpoints / "ckpt-7.index").touch()
+    assert begin() == origin
 
 
 def test_fine_tuning_refuses_other_networks(finished, capsys, in_empty_folder):

@@ -287,11 +287,10 @@ class Experiment:
             own[run["seed"]] = run["accuracy"]
         cells = itertools.product(GANS, self.images, self.seeds)
         found = {
-            "images": self.images,
-            "seeds": self.seeds,
-            "gan_cpu_seconds": {
-                "-".join(map(str, cell)): self.time_of(cell) for cell in cells
-            },
+            "images": sorted({*self.images, *(r["images"] for r in self.runs)}),
+            "seeds": sorted({*self.seeds, *(r["seed"] for r in self.runs)}),
+            "gan_cpu_seconds": self.times
+            | {"-".join(map(str, cell)): self.time_of(cell) for cell in cells},
             **self._settings(),
             "commands": {
                 gan: " ".join(self.words(gan, "N", "S")) for gan in GANS

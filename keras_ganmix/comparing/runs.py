@@ -1,5 +1,6 @@
 """What runs have left in their folders, and which of them are one arm."""
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -144,11 +145,8 @@ def _read(path):
     folder = RunFolder(path)
     if not folder.recipe.is_file():
         raise ValueError(f"{path}: holds no run (recipe.yaml is missing)")
-    recipe, history = recipes.load(folder.recipe), _lines(folder.scores)
-    try:
-        return Run(folder, recipe, history, folder.read_origin())
-    except ValueError as error:
-        raise ValueError(f"{folder.origin}: not JSON ({error})") from error
+    recipe, origin = recipes.load(folder.recipe), folder.read_origin()
+    return Run(folder, recipe, _lines(folder.scores), origin)
 
 
 def _lines(path):
@@ -208,32 +206,59 @@ def group(runs):
         Arm(label, dict(sorted(own.items())))
         for label, own in zip(labels, groups.values(), strict=True)
     ]
-    base = _data(arms[0].first)
+    base, began = _identity(arms[0].first)
     for arm in arms[1:]:
-        arm.changes = list(_changes(base, _data(arm.first)))
+        own, own_began = _identity(arm.first)
+        arm.changes = list(_changes(base, own))
+        if None not in (began, own_began):
+            arm.changes += _changes(began, own_began, "init_from")
+        elif began != own_began:
+            both = arms[0].first.origin, arm.first.origin
+            arm.changes.append(("init_from", *map(_named, both)))
     return arms
 
 
-def _data(run):
+def _key(run):
+    return json.dumps(_identity(run), sort_keys=True)
+
+
+def _identity(run):
     """What makes the arm of a run: its recipe, and the weights it began with.
 
-    Those of runs with other seeds count as the same.
+    Returns:
+        Two dicts without what is incidental; the second may be `None`.
     """
-    began = None
-    if run.origin is not None:
-        began = "{recipe} at step {step}".format(**run.origin)
-    return run.recipe.to_dict() | {"init_from": began}
+    return _without_incidental(run.recipe.to_dict()), _beginning(run.origin)
 
 
-def _key(run):
-    data = _data(run)
+def _beginning(origin):
+    """The same of the run that a run began with, wherever its folder is."""
+    if origin is None:
+        return None
+    recipe = origin["recipe"]
+    return {
+        "step": origin["step"],
+        "recipe": None if recipe is None else _without_incidental(recipe),
+        "origin": _beginning(origin["origin"]),
+    }
+
+
+def _without_incidental(data):
+    data = copy.deepcopy(data)
     for path in _INCIDENTAL:
         *sections, last = path.split(".")
         inner = data
         for section in sections:
-            inner = inner[section]
-        del inner[last]
-    return json.dumps(data, sort_keys=True)
+            inner = inner.get(section, {})
+        inner.pop(last, None)  # not known to every version
+    return data
+
+
+def _named(origin):
+    if origin is None:
+        return "none"
+    name = "a run" if origin["recipe"] is None else origin["recipe"]["name"]
+    return f"{name} at step {origin['step']}"
 
 
 def _labels(runs):
@@ -249,7 +274,7 @@ def _labels(runs):
 
 
 def _changes(before, now, path=""):
-    if path in _INCIDENTAL or before == now:
+    if before == now:
         return
     lists = isinstance(before, list) and isinstance(now, list)
     if lists and [_type(x) for x in before] == [_type(x) for x in now]:

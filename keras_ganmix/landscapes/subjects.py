@@ -66,8 +66,8 @@ def find(paths, steps):
         kept[folder.path] = own = _kept(folder)
         chosen[folder.path] = _chosen(folder, own, steps)
         if folder.path not in [run.folder.path for run in found]:
-            recipe = recipes.load(folder.recipe)
-            found.append(runs.Run(folder, recipe, history=[]))
+            recipe, origin = recipes.load(folder.recipe), folder.read_origin()
+            found.append(runs.Run(folder, recipe, [], origin))
     sources = {}
     subjects = []
     for place, arm in enumerate(runs.group(found)):

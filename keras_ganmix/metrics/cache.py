@@ -1,67 +1,92 @@
-"""What extractors made of images, kept on disk between evaluations."""
+"""What extractors make of images, kept on disk between evaluations."""
 
 import contextlib
 import hashlib
+import os
 import zipfile
 
 import numpy as np
 
 from keras_ganmix.metrics.files import atomic_write, cache_folder
 
-#: Of one set of images no more than so many bytes are kept.
-MOST_BYTES = 2**28
+#: What is kept of one set of images, and of all.
+MOST_BYTES, MOST_BYTES_IN_ALL = 2**29, 2**32
 _FORMAT = 1
+_PROBE = "probe/"
 
 
-class Key:
-    """Gathers everything that the outputs of an extractor depend on.
+def fits(extractor, count):
+    """Whether the outputs for so many images are small enough to be kept."""
+    numbers = count * sum(extractor.dimensions.values())
+    return numbers * np.dtype(np.float32).itemsize <= MOST_BYTES
 
-    What it makes of a picture of noise stands for what its description does
-    not tell: two networks may have the same weights and other layers.
+
+def cached_outputs(extractor, batches, make):
+    """All outputs of an extractor for a set of images.
+
+    They are known by the images and by what the extractor says of itself.
+    What it makes of a picture of noise must be what it was, too: two networks
+    may have the same weights and other layers.
 
     Args:
         extractor: `Extractor`.
-        needs: what of its outputs is kept, names.
+        batches: iterable of arrays of images, all of one shape, one or more.
+        make: function without arguments to the outputs, a dict from layer to
+            float32 array, called if they are not known.
+
+    Returns:
+        The outputs. A cache that cannot be read or written is passed over.
     """
-
-    def __init__(self, extractor, needs):
-        self._digest = hashlib.sha256()
-        about = sorted(extractor.describe().items())
-        self._digest.update(repr((_FORMAT, about, sorted(needs))).encode())
-        rng = np.random.default_rng(0)
-        noise = rng.integers(256, size=(1, *extractor.input_shape))
-        for _, layer in sorted(extractor.outputs(noise.astype("u1")).items()):
-            self.update(layer)
-
-    def update(self, images, labels=None):
-        """Adds images, and their labels where these matter. Returns self."""
-        for array in (images, labels):
-            if array is not None:
-                array = np.ascontiguousarray(array)
-                about = f"{array.shape} {array.dtype.str};"
-                self._digest.update(about.encode())
-                self._digest.update(array)
-        return self
-
-    @property
-    def path(self):
-        """Where what belongs to the key is kept."""
-        name = f"{self._digest.hexdigest()[:32]}.npz"
-        return cache_folder() / "features" / name
-
-
-def read(key):
-    """Dict from name to array, or `None` where nothing can be read."""
+    about = repr((_FORMAT, sorted(extractor.describe().items())))
+    digest, shape = hashlib.sha256(about.encode()), None
+    for images in batches:
+        shape = images.shape[1:]
+        digest.update(f"{images.shape} {images.dtype.str};".encode())
+        digest.update(np.ascontiguousarray(images))
+    noise = np.random.default_rng(0).integers(256, size=(1, *shape))
+    probe = extractor.outputs(noise.astype(np.uint8))
     try:
-        with np.load(key.path, allow_pickle=False) as file:
-            return dict(file)
+        folder = cache_folder() / "features"
+    except RuntimeError:  # there is no home
+        return make()
+    path = folder / f"{digest.hexdigest()[:32]}.npz"
+    found = _read(path, probe)
+    if found is None:
+        found = make()
+        kept = {f"{_PROBE}{name}": values for name, values in probe.items()}
+        with contextlib.suppress(OSError):
+            with atomic_write(path, "wb") as file:
+                np.savez(file, **found, **kept)
+            _make_room(folder)
+    return found
+
+
+def _read(path, probe):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = dict(file)
+        os.utime(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None
+    before = {
+        name.removeprefix(_PROBE): found.pop(name)
+        for name in list(found)
+        if name.startswith(_PROBE)
+    }
+    # Sums depend on the device and on the number of threads.
+    same = before.keys() == probe.keys() == found.keys() and all(
+        before[name].shape == values.shape
+        and np.allclose(before[name], values, 1e-3, 1e-3 * np.abs(values).max())
+        for name, values in probe.items()
+    )
+    return found if same else None
 
 
-def write(key, arrays):
-    """Keeps arrays, unless they are large or cannot be written."""
-    if sum(array.nbytes for array in arrays.values()) > MOST_BYTES:
-        return
-    with contextlib.suppress(OSError), atomic_write(key.path, "wb") as file:
-        np.savez(file, **arrays)
+def _make_room(folder):
+    """Removes what was not used for longest if there is too much."""
+    files = [(f.stat().st_mtime, f.stat().st_size, f) for f in folder.iterdir()]
+    total = 0
+    for _, size, file in sorted(files, reverse=True):
+        total += size
+        if total > MOST_BYTES_IN_ALL:
+            file.unlink(missing_ok=True)

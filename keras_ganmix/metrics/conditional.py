@@ -40,24 +40,6 @@ class ClassStatistics:
             statistics.update(features[labels == label])
         return self
 
-    def arrays(self):
-        """Everything in it as a dict of arrays, for `from_arrays`."""
-        return {
-            f"{label}/{name}": array
-            for label, statistics in self.classes.items()
-            for name, array in statistics.arrays().items()
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays):
-        """Statistics that `arrays` told, equal bit for bit."""
-        self = cls()
-        for label in {name.split("/")[0] for name in arrays}:
-            self.classes[int(label)] = FeatureStatistics.from_arrays(
-                under(arrays, label)
-            )
-        return self
-
     def frechet(self, other):
         """Frechet distance within each class, and its mean.
 
@@ -87,16 +69,6 @@ class ClassStatistics:
         return IntraClassFrechet(
             float(np.mean(list(per_class.values()))), per_class
         )
-
-
-def under(arrays, prefix):
-    """The entries of a dict whose names begin with `PREFIX/`, without it."""
-    start = f"{prefix}/"
-    return {
-        name.removeprefix(start): array
-        for name, array in arrays.items()
-        if name.startswith(start)
-    }
 
 
 def check_labels(labels, count, name="labels"):

@@ -1,5 +1,6 @@
 """Scores of generated images with the protocol that gives them a meaning."""
 
+import functools
 import time
 
 import numpy as np
@@ -224,36 +225,40 @@ class Evaluator:
         }
 
     def _collect_source(self, source, rows):
-        """The side of some images of a source; the cache saves the extractor.
+        """The side of some images of a source, by the cache if it can be."""
+        batches = functools.partial(_rows_of, source, rows)
+        asked = self.cache and self.needs & EXTRACTOR_NEEDS and len(rows)
+        if not (asked and cache.fits(self.extractor, len(rows))):
+            return self._collect(batches(), len(rows))
 
-        What needs no extractor is cheap, and is collected each time.
-        """
-        wanted = self.needs & EXTRACTOR_NEEDS
-        if not (self.cache and wanted):
-            return self._collect(_rows_of(source, rows), len(rows))
-        key = cache.Key(self.extractor, wanted)
-        for images, labels in _rows_of(source, rows):
-            key.update(images, labels if "classes" in wanted else None)
-        known = cache.read(key)
-        if known is None:
-            side = self._collect(_rows_of(source, rows), len(rows))
-            cache.write(key, side.extracted())
-            return side
-        rest = self.needs - wanted
-        images = _rows_of(source, rows) if rest else ()
-        side = self._collect(images, len(rows), rest).take(known)
-        side.count = len(rows)
-        return side
+        def make():
+            parts = [
+                self.extractor.outputs(quantise(x, self.reference.image_shape))
+                for x, _ in batches()
+            ]
+            return {
+                name: np.concatenate([part[name] for part in parts])
+                for name in parts[0]
+            }
 
-    def _collect(self, batches, count, needs=None):
-        needs = self.needs if needs is None else needs
-        side = Side(needs, self.extractor, self.classify)
+        outputs = cache.cached_outputs(
+            self.extractor, (images for images, _ in batches()), make
+        )
+        return self._collect(batches(), len(rows), outputs)
+
+    def _collect(self, batches, count, outputs=None):
+        side = Side(self.needs, self.extractor, self.classify)
         for images, labels in batches:
             room = count - side.count
             images = np.asarray(images)[:room]
             if not self.reference.is_points:
                 images = quantise(images, self.reference.image_shape)
-            side.update(images, None if labels is None else labels[:room])
+            known = None
+            if outputs is not None:
+                part = slice(side.count, side.count + len(images))
+                known = {name: rows[part] for name, rows in outputs.items()}
+            labels = None if labels is None else labels[:room]
+            side.update(images, labels, known)
             if side.count >= count:
                 break
         return side

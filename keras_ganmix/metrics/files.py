@@ -30,7 +30,7 @@ def atomic_write(path, mode="w"):
 
 
 def cache_folder():
-    """Where downloads and statistics are kept.
+    """Where downloads and features are kept.
 
     `KERAS_GANMIX_CACHE`, or `~/.cache/keras_ganmix`.
     """

@@ -163,27 +163,6 @@ class FeatureStatistics:
         self._scatter = covariance * (count - 1)
         return self
 
-    def arrays(self):
-        """Everything in it as a dict of arrays, for `from_arrays`."""
-        if self.dimension is None:
-            return {}
-        self._flush()
-        return {
-            "count": np.array(self._count),
-            "mean": self._mean,
-            "scatter": self._scatter,
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays):
-        """Statistics that `arrays` told, equal bit for bit."""
-        self = cls()
-        if arrays:
-            self._count = int(arrays["count"])
-            self._mean, self._scatter = arrays["mean"], arrays["scatter"]
-            self.dimension = len(self._mean)
-        return self
-
     def _state(self):
         """Parts (count, mean, scatter) that hold all samples; no change."""
         parts = []

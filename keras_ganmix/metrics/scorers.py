@@ -6,11 +6,7 @@ import numpy as np
 
 from keras_ganmix.metrics.checks import check_features
 from keras_ganmix.metrics.classifier import classes_covered, classifier_score
-from keras_ganmix.metrics.conditional import (
-    ClassStatistics,
-    check_labels,
-    under,
-)
+from keras_ganmix.metrics.conditional import ClassStatistics, check_labels
 from keras_ganmix.metrics.frechet import FeatureStatistics, frechet_distance
 from keras_ganmix.metrics.kernel import kernel_distance
 from keras_ganmix.metrics.modes import (
@@ -58,14 +54,18 @@ class Side:
         self._parts = {"features": [], "logits": [], "images": []}
         self._parts |= {"points": [], "stacked": []}
 
-    def update(self, images, labels=None):
-        """Adds images (N, H, W, C) in uint8, or points (N, D). Returns self."""
+    def update(self, images, labels=None, outputs=None):
+        """Adds images (N, H, W, C) in uint8, or points (N, D). Returns self.
+
+        `outputs` are what the extractor makes of them, if that is known.
+        """
         self.count += len(images)
         if "points" in self.needs:
             self._parts["points"].append(check_features(images, "points"))
             return self
         if self.needs & EXTRACTOR_NEEDS:
-            outputs = self.extractor.outputs(images)
+            if outputs is None:
+                outputs = self.extractor.outputs(images)
             self.statistics.update(outputs["features"])
             if "early" in self.needs:
                 self.early.update(outputs["early"])
@@ -82,27 +82,6 @@ class Side:
             self.spectrum.update(images)
         if "stacked" in self.needs:
             self._parts["stacked"].append(class_triples(images, self.classify))
-        return self
-
-    def extracted(self):
-        """What the extractor made of the images, a dict of arrays."""
-        found = {}
-        for part in ("statistics", "early", "classes"):
-            for name, array in getattr(self, part).arrays().items():
-                found[f"{part}/{name}"] = array
-        for name in ("features", "logits"):
-            if self._parts[name]:
-                found[name] = self.array(name)
-        return found
-
-    def take(self, extracted):
-        """Takes what `extracted` of another side gave. Returns self."""
-        for part in ("statistics", "early"):
-            found = FeatureStatistics.from_arrays(under(extracted, part))
-            setattr(self, part, found)
-        self.classes = ClassStatistics.from_arrays(under(extracted, "classes"))
-        for name in ("features", "logits"):
-            self._parts[name] = [extracted[name]] if name in extracted else []
         return self
 
     def array(self, name):

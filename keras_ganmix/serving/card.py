@@ -124,8 +124,9 @@ def _training(facts, about):
 def _origin(about):
     if about.origin is None:
         return []
-    began = "recipe `{recipe}` at step {step}".format(**about.origin)
-    return [("began with the weights of", began)]
+    recipe, step = about.origin["recipe"], about.origin["step"]
+    name = "another run" if recipe is None else f"recipe `{recipe['name']}`"
+    return [("began with the weights of", f"{name} at step {step}")]
 
 
 def _scores(about):

@@ -1,4 +1,5 @@
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -175,12 +176,12 @@ def test_features_are_cached_by_what_they_depend_on(tmp_path, metrics):
     fakes = draw(50, 1), np.arange(50) % 2
     assert network.dimensions  # a blank picture goes through the function
 
-    def images_used(reference, network=network, **kwargs):
+    def images_used(reference, network=network, metrics=metrics, **kwargs):
         before = function.images
         got = evaluate_images(
             [fakes], reference, metrics, network, num_fake=50, **kwargs
         )
-        # Beside the fakes, and the noise that a set is told by.
+        # Beside the fakes, and the noise that a network is told by.
         sets = kwargs.get("cache", True) * (1 + kwargs.get("floor", True) * 2)
         return function.images - before - 50 - sets, got
 
@@ -189,6 +190,10 @@ def test_features_are_cached_by_what_they_depend_on(tmp_path, metrics):
     again, cached = images_used(source(), floor=False)
     assert again == 0
     assert cached.scores == first.scores
+    whole = images_used(source(), floor=False, cache=False)
+    assert whole[0] == 200
+    assert whole[1].scores == pytest.approx(first.scores, rel=1e-12)
+    assert images_used(source(), floor=False, metrics="prdc")[0] == 0
     halves, floor = images_used(source())
     assert halves == 150
     assert images_used(source())[0] == 0
@@ -201,34 +206,13 @@ def test_features_are_cached_by_what_they_depend_on(tmp_path, metrics):
     ):
         # The dimensions take one more.
         assert images_used(source(), other, floor=False)[0] == 201
+        assert images_used(source(), other, floor=False)[0] == 0
     files = list((tmp_path / "cache" / "features").iterdir())
-    assert len(files) == 7
+    assert len(files) == 6  # the last one took the place of the first
     for file in files:
         file.write_bytes(file.read_bytes()[:-50])
     assert images_used(source(), floor=False)[0] == 200
     assert images_used(source(), floor=False)[0] == 0
-    assert images_used(source(), cache=False, floor=False)[0] == 200
-
-
-def test_labels_are_part_of_what_is_cached():
-    reference = source()
-    swapped = load((reference.images, np.where(reference.labels == 0, 1, 0)))
-    fakes = draw(60, 1), np.arange(60) % 2
-
-    def score(reference, **kwargs):
-        got = evaluate_images(
-            [fakes],
-            reference,
-            "intra_class",
-            extractor(),
-            num_fake=60,
-            floor=False,
-            **kwargs,
-        )
-        return got.scores
-
-    first = score(reference)
-    assert score(swapped) == score(swapped, cache=False) != first
 
 
 def test_large_sets_of_features_are_not_kept(tmp_path, monkeypatch):
@@ -236,6 +220,39 @@ def test_large_sets_of_features_are_not_kept(tmp_path, monkeypatch):
     got = evaluate_images(draw(50, 1), source(), "kernel", extractor(), 50)
     assert got.scores
     assert not (tmp_path / "cache").exists()
+
+
+def test_features_that_were_not_used_for_longest_go_first(
+    tmp_path, monkeypatch
+):
+    def score(seed):
+        evaluate_images(
+            draw(50, 1), source(seed=seed), "frechet", extractor(), 50
+        )
+
+    folder = tmp_path / "cache" / "features"
+    monkeypatch.setattr(cache, "MOST_BYTES_IN_ALL", 0)
+    score(0)
+    assert list(folder.iterdir()) == []
+    monkeypatch.undo()
+    monkeypatch.setenv("KERAS_GANMIX_CACHE", str(tmp_path / "cache"))
+    score(0)
+    first = set(folder.iterdir())
+    size = sum(file.stat().st_size for file in first)
+    for file in first:
+        os.utime(file, (1, 1))
+    monkeypatch.setattr(cache, "MOST_BYTES_IN_ALL", size)
+    score(1)
+    assert len(set(folder.iterdir())) == len(first)
+    assert not first & set(folder.iterdir())
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache, "cache_folder", no_home)
+    assert evaluate_images(draw(50, 1), source(), "kernel", extractor(), 50)
 
 
 def test_imported_statistics_take_the_place_of_images(tmp_path):

@@ -1,11 +1,15 @@
 """The sweeps of the evidence, and the choice of settings between them."""
 
+import argparse
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from keras_ganmix.sweeping.workers import listening
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,3 +107,43 @@ def test_the_arms_of_the_evidence_fit_the_schema(recipe, name):
 
     path = ROOT / "benchmarks" / "evidence" / f"{name}.yaml"
     assert make_plan(recipe, path, (0,)).baseline.startswith("plain")
+
+
+def test_augmentation_goes_on_from_what_was_recorded(tmp_path, capsys):
+    path = ROOT / "benchmarks" / "evidence" / "augmentation.py"
+    spec = importlib.util.spec_from_file_location("augmentation", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def experiment(seeds):
+        return module.Experiment(
+            argparse.Namespace(
+                out=tmp_path,
+                set=[],
+                steps=9,
+                processes=1,
+                seeds=seeds,
+                images="1000",
+            )
+        )
+
+    first = experiment("0")
+    first.times = {"wgan_gp-1000-0": 5.0}
+    first.runs = [
+        {"arm": arm, "images": 1000, "seed": 0, "accuracy": 0.8}
+        for arm in module.SETTINGS
+    ]
+    first.write()
+    again = experiment("0")
+    with listening() as stop:
+        again.train_gans(stop)
+    assert "2 GANs, 0 left" in capsys.readouterr().out
+    other = experiment("3")
+    other.add_time(("wgan_gp", 1000, 3), 7.0)
+    other.write()
+    found = json.loads(other.path.read_text())
+    assert found["seeds"] == [0, 3]
+    assert len(found["runs"]) == len(module.SETTINGS)
+    times = found["gan_cpu_seconds"]
+    assert times["wgan_gp-1000-0"] == 5.0
+    assert times["wgan_gp-1000-3"] == 7.0
