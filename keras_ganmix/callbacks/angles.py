@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 
 from keras_ganmix.callbacks.base import StepCallback
-from keras_ganmix.landscapes.gradients import angles
-from keras_ganmix.landscapes.terms import Terms
+from keras_ganmix.gradients.angles import angles
+from keras_ganmix.gradients.terms import Terms
 from keras_ganmix.utils import jsonl
 
 
@@ -13,7 +13,7 @@ class GradientAngles(StepCallback):
     """Logs the cosine between adversarial and other gradients.
 
     Each line of the file is an object with `step` and the numbers of
-    `landscapes.gradients.angles`, `null` where a gradient vanishes. They are
+    `gradients.angles.angles`, `null` where a gradient vanishes. They are
     of the same images, latents and random numbers each time, and the first
     line is of the step at which training began. Training is the same bit for
     bit as without. When a run is continued, lines of steps that will be made

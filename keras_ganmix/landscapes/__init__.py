@@ -1,1 +1,1 @@
-"""Loss landscapes of trained GANs, and the angles between gradients."""
+"""Loss landscapes of trained GANs."""

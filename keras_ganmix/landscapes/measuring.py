@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
+from keras_ganmix.gradients.names import SIDES, TOTAL
 from keras_ganmix.landscapes.directions import Weights
-from keras_ganmix.landscapes.names import SIDES, TOTAL
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ganmix.comparing.charts import colour
-from keras_ganmix.landscapes.names import ADVERSARIAL, SIDES, TOTAL
+from keras_ganmix.gradients.names import ADVERSARIAL, SIDES, TOTAL
 from keras_ganmix.utils.files import atomic_path
 
 _PANEL = (3.1, 2.5)

@@ -5,7 +5,7 @@ import math
 
 import keras_ganmix
 from keras_ganmix.comparing.table import number
-from keras_ganmix.landscapes.names import ADVERSARIAL, SIDES, TOTAL
+from keras_ganmix.gradients.names import ADVERSARIAL, SIDES, TOTAL
 from keras_ganmix.landscapes.summaries import summarize, summarize_runs
 
 #: What of a curve is shown, and in what words.

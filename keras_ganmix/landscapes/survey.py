@@ -7,12 +7,12 @@ import time
 import keras
 
 from keras_ganmix import building, data
+from keras_ganmix.gradients.angles import angles
+from keras_ganmix.gradients.names import SIDES
+from keras_ganmix.gradients.terms import Terms
 from keras_ganmix.landscapes import measuring
-from keras_ganmix.landscapes.gradients import angles
-from keras_ganmix.landscapes.names import SIDES
 from keras_ganmix.landscapes.saved import load_weights
 from keras_ganmix.landscapes.subjects import Subject
-from keras_ganmix.landscapes.terms import Terms
 
 # What a checkpoint's angles take, in evaluations of its terms.
 _OF_ANGLES = 6

@@ -9,8 +9,8 @@ import pytest
 import keras_ganmix as kgm
 from keras_ganmix import recipes
 from keras_ganmix.callbacks import GradientAngles
-from keras_ganmix.landscapes.gradients import angles
-from keras_ganmix.landscapes.terms import Terms
+from keras_ganmix.gradients.angles import angles
+from keras_ganmix.gradients.terms import Terms
 from keras_ganmix.regularizers import DiffAugment, Rotation
 
 

@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 
 import keras_ganmix as kgm
+from keras_ganmix.gradients.angles import angles, cosine, ratio
+from keras_ganmix.gradients.names import SIDES
+from keras_ganmix.gradients.terms import Terms, state_of
 from keras_ganmix.landscapes import measuring, report, summaries
 from keras_ganmix.landscapes.directions import Weights, filter_axes
-from keras_ganmix.landscapes.gradients import angles, cosine, ratio
-from keras_ganmix.landscapes.names import SIDES
-from keras_ganmix.landscapes.terms import Terms, state_of
 from keras_ganmix.networks.spectral_norm import SpectralNormalization
 from keras_ganmix.regularizers import Deshuffle, Rotation
 from keras_ganmix.regularizers.base import Regularizer
@@ -259,7 +259,7 @@ def test_spectral_norms_fit_the_moved_weights(tiny, wrapper, monkeypatch):
 
     left = [1.0, 1e-3, 1e-3, 1e-3]  # by another kernel
     found, exact = value(left), value([0.0, 1, 0, 0])
-    monkeypatch.setattr("keras_ganmix.landscapes.terms._ITERATIONS", 0)
+    monkeypatch.setattr("keras_ganmix.gradients.terms._ITERATIONS", 0)
     assert found == pytest.approx(exact, rel=1e-5)
     assert value(left) != pytest.approx(exact, rel=1e-3)
 

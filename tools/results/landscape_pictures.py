@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ganmix.landscapes.names import SIDES
+from keras_ganmix.gradients.names import SIDES
 from tools.results import figures
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ganmix.landscapes.names import ADVERSARIAL, TOTAL
+from keras_ganmix.gradients.names import ADVERSARIAL, TOTAL
 from keras_ganmix.networks.spectral_norm import SpectralNormalization
 from keras_ganmix.ops.random import Draws
 

@@ -4,7 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from keras_ganmix.landscapes.terms import Terms, unchanged
+from keras_ganmix.gradients.terms import Terms, unchanged
 from keras_ganmix.regularizers import R1, Deshuffle, Rotation
 from keras_ganmix.regularizers.base import Weight
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_ganmix.landscapes.names import ADVERSARIAL, SIDES
+from keras_ganmix.gradients.names import ADVERSARIAL, SIDES
 
 
 def cosine(a, b):

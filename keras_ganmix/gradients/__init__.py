@@ -1,0 +1,1 @@
+"""The terms of a GAN's losses, and how their gradients lie to each other."""
