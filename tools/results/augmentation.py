@@ -24,9 +24,7 @@ def build(store):
     found = store.others.get("augmentation")
     if found is None:
         return None
-    arms = list(found["settings"])
     sizes = sorted({run["images"] for run in found["runs"]})
-    planned = len(arms) * len(found["seeds"]) * len(found["images"])
     return page(
         "# Augmentation by GAN",
         GENERATED,
@@ -36,7 +34,7 @@ def build(store):
         "samples of a conditional WGAN-GP that saw the same images, without "
         "and with the diversity penalty. All have the same network, "
         f"{found['steps']:,} steps of {found['batch']} images.",
-        preliminary(len(found["runs"]), planned),
+        preliminary(len(found["runs"]), planned(found)),
         code(
             "python benchmarks/evidence/augmentation.py --out "
             "evidence/augmentation"
@@ -95,22 +93,35 @@ def _penalty(found, size):
 
 def penalty(found, size):
     """The arm with the penalty compared with the one without, or `None`."""
-    row = penalty_row(found, size)
+    row = row_of(found, size, "wgan_gp")
     cell = row["arms"].get("wgan_gp_dpm") if row else None
     return None if cell is None or cell.get("difference") is None else cell
 
 
-def penalty_row(found, size):
-    """A row of `make_row` whose baseline is the GAN without the penalty."""
+def row_of(found, size, base="plain"):
+    """A row of `make_row` for a number of labelled images, or `None`.
+
+    Compared with another arm than plain it has the GANs alone.
+    """
     values = {}
     for run in found["runs"]:
-        if run["images"] == size and run["arm"].startswith("wgan_gp"):
+        if run["images"] == size:
             own = values.setdefault(run["arm"], {})
             own[run["seed"]] = run["accuracy"]
-    if "wgan_gp" not in values:
+    if base not in values:
         return None
-    arms = [arm for arm in ("wgan_gp", "wgan_gp_dpm") if arm in values]
-    return make_row("accuracy", "wgan_gp", arms, values, {}, "higher")
+    arms = [
+        arm
+        for arm in found["settings"]
+        if arm in values and (base == "plain" or arm.startswith("wgan_gp"))
+    ]
+    return make_row("accuracy", base, arms, values, {}, "higher")
+
+
+def planned(found):
+    """How many classifiers there are to be."""
+    arms, images = len(found["settings"]), len(found["images"])
+    return arms * images * len(found["seeds"])
 
 
 def _settings(found):

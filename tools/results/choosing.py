@@ -1,7 +1,7 @@
 """`docs/choosing.md`: which regularizer for which situation."""
 
 from keras_ganmix.sweeping.tables import markdown_table
-from tools.results import collapse, costs, rules
+from tools.results import augmentation, collapse, costs, rules
 from tools.results.fashion import FRECHET, MAIN
 from tools.results.parts import GENERATED, change
 from tools.results.templates import fill
@@ -39,6 +39,7 @@ def build(store):
             "modes": lambda *a: modes(store, *a),
             "images": lambda arm: images(store, arm),
             "classified": lambda *a: classified(store, *a),
+            "augmented": lambda *a: augmented(store, *a),
             "mark": lambda *a: mark(store, *a),
             "collapse": lambda: collapse.build(store),
         },
@@ -124,6 +125,27 @@ def classified(store, arm, score):
     told = cell["verdict"] in ("better", "worse")
     said = cell["verdict"] if told else "not told apart"
     so_far = " so far" if found["left"] else ""
+    return f"{said} ({change(cell, 100)} points){so_far}"
+
+
+def augmented(store, arm, images, base="plain"):
+    """What samples of a GAN do to the accuracy of classifiers, in words.
+
+    Args:
+        store: `Store`.
+        arm: of the augmentation.
+        images: how many labelled ones there are, as a word.
+        base: the arm that it is compared with.
+    """
+    found = store.others.get("augmentation")
+    row = augmentation.row_of(found, int(images), base) if found else None
+    cell = row["arms"].get(arm) if row else None
+    if cell is None or cell.get("difference") is None:
+        return "not run yet"
+    told = cell["verdict"] in ("better", "worse")
+    said = cell["verdict"] if told else "not told apart"
+    left = len(found["runs"]) < augmentation.planned(found)
+    so_far = " so far" if left else ""
     return f"{said} ({change(cell, 100)} points){so_far}"
 
 

@@ -29,6 +29,8 @@ SWEEPS = {
     FULL: "all 60,000",
     ONE_EXTRACTOR: "6,000 garments, 1,500 steps",
 }
+#: Arm to the numbers of labelled images of classifiers that had its samples.
+SAMPLES = {"DiversityPenalty": ("1000", "6000")}
 _BEGIN = "<!-- Our runs; written by tools/results_pages.py -->"
 _END = "<!-- End of our runs -->"
 _BLOCK = re.compile(f"(?s){re.escape(_BEGIN)}.*{re.escape(_END)}")
@@ -72,6 +74,11 @@ def told(store, arms):
             else:
                 found = choosing.modes(store, name, arm)
             lines.append((title, setting, found))
+        for images in SAMPLES.get(arm, ()):
+            count = f"{int(images):,}"
+            title = f"classifiers of {count} images, samples of a WGAN-GP"
+            found = choosing.augmented(store, "wgan_gp_dpm", images, "wgan_gp")
+            lines.append((title, "added to that GAN", found))
     if not lines:
         return "### In our runs\n\nOn images: not run yet."
     return section(
@@ -81,8 +88,15 @@ def told(store, arms):
         "told apart only if both extractors do unless one is named, with the "
         "difference by `fashion`. All scores, protocols and costs are in "
         "[results](../results/README.md).",
+        _of_samples(arms),
         markdown_table(("data", "setting", "what came out"), lines),
     )
+
+
+def _of_samples(arms):
+    if not SAMPLES.keys() & set(arms):
+        return ""
+    return "Classifiers are compared with those of the same GAN without it."
 
 
 def by_one_extractor(sweep, arm):

@@ -1,7 +1,7 @@
 """`docs/results/README.md`: the papers' claims, and what was run."""
 
 from keras_ganmix.sweeping.tables import markdown_table
-from tools.results import claims
+from tools.results import augmentation, claims
 from tools.results.parts import GENERATED, hours
 from tools.results.templates import fill
 
@@ -65,12 +65,9 @@ def amount(store, name):
     made = len(found["runs"])
     if name == "classify":
         return made, made + len(found["left"]), found["core_minutes"] / 60
-    planned = (
-        len(found["settings"]) * len(found["seeds"]) * len(found["images"])
-    )
     seconds = sum(run["cpu_seconds"] for run in found["runs"])
     seconds += sum(found["gan_cpu_seconds"].values())
-    return made, planned, seconds / 3600
+    return made, augmentation.planned(found), seconds / 3600
 
 
 def _total(store):

@@ -255,15 +255,13 @@ def samples(store, images, size, chances=1):
     """Accuracy with samples of a GAN with the penalty and without."""
     page = "[augmentation](augmentation.md)"
     found = store.others.get("augmentation")
-    row = augmentation.penalty_row(found, images) if found else None
+    row = augmentation.row_of(found, images, "wgan_gp") if found else None
     if row is None or augmentation.penalty(found, images) is None:
         return Outcome(rules.NOT_RUN, "", page)
     arm = "wgan_gp_dpm"
     verdict = rules.improves([row], arm, ["accuracy"], size, chances)
     text = f"{images:,} images: {_told([row], arm, 'accuracy', 100)} points"
-    left = len(found["runs"]) < (
-        len(found["settings"]) * len(found["seeds"]) * len(found["images"])
-    )
+    left = len(found["runs"]) < augmentation.planned(found)
     return Outcome(verdict, text, page, left)
 
 
