@@ -44,7 +44,8 @@ class DiversityPenalty(Diversity):
     Args:
         scale: s, the steepness of the sigmoid, above 0.
         weight: weight of the generator's term. The default is the largest
-            that did no harm in our sweeps over mixtures of Gaussians.
+            that did no clear harm in short runs on mixtures of Gaussians; in
+            longer ones with a slow discriminator modes were lost with it.
         latent_weighting: `"ratio"` or `"threshold"`.
         threshold: largest cosine of latents that counts as unlike, in [-1, 1];
             only for `"threshold"`.

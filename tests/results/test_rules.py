@@ -184,8 +184,8 @@ def test_foreign_images_are_judged_by_the_mean_over_their_kinds():
     [
         ([1.0, 1.1, 0.95], 1.0, HOLDS),
         ([1.0, 1.1, 0.95], 3.0, UNDECIDED),
-        ([9.0, 9.1, 9.2, 9.1], 1.0, FAILS),  # never
-        ([9.0, 9.1, 9.2], 1.0, UNDECIDED),
+        ([9.0, 9.1, 9.2, 9.1, 9.3], 1.0, FAILS),  # never
+        ([9.0, 9.1, 9.2, 9.1], 1.0, UNDECIDED),
     ],
 )
 def test_faster_is_in_steps_and_not_in_more_seconds(ends, ratio, verdict):
@@ -197,7 +197,7 @@ def test_faster_is_in_steps_and_not_in_more_seconds(ends, ratio, verdict):
             for seed, end in enumerate(reached)
         }
 
-    base = [5.0, 5.1, 4.9, 5.05][: len(ends)]
+    base = [5.0, 5.1, 4.9, 5.05, 4.95][: len(ends)]
     runs = {"plain": cells(base), "x": cells(ends)}
     timed = [("plain", 100.0), ("x", 100.0 * ratio)]
     store = a_store(
@@ -210,6 +210,27 @@ def test_faster_is_in_steps_and_not_in_more_seconds(ends, ratio, verdict):
         seconds_per_step=dict(timed).get,
     )
     assert KINDS["faster"](store, "x").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "heads, one, verdict",
+    [
+        ((10, 10), (3, 10), HOLDS),
+        ((10, 10), (9, 10), UNDECIDED),
+        ((10, 9), (0, 0), FAILS),  # one of them leaked
+    ],
+)
+def test_heads_are_compared_at_one_weight(heads, one, verdict):
+    def ends(well):
+        return {"verdicts": {"at the data": well, "elsewhere": 10 - well}}
+
+    arms = ("dag", "dag_light", "shared", "shared_light")
+    found = dict(zip(arms, map(ends, (*heads, *one)), strict=True))
+    found |= {"steps": 9, "real_only": ends(0)}
+    outcome = KINDS["leak"](types.SimpleNamespace(others={"dag_leak": found}))
+    assert outcome.verdict == verdict
+    assert f"weight 0.2: {heads[1]} of 10 runs with a head" in outcome.text
+    assert f"{one[1]} of 10 with one head for all" in outcome.text
 
 
 def test_when_a_curve_gets_below_a_target():

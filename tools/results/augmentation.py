@@ -33,7 +33,8 @@ def build(store):
         "alone (plain), from shifted and mirrored ones (classical), and with "
         "samples of a conditional WGAN-GP that saw the same images, without "
         "and with the diversity penalty. All have the same network, "
-        f"{found['steps']:,} steps of {found['batch']} images.",
+        f"{found['steps']:,} steps of {found['batch']} images, so that each "
+        "generated image takes the place of a real one in its batch.",
         preliminary(len(found["runs"]), planned(found)),
         code(
             "python benchmarks/evidence/augmentation.py --out "

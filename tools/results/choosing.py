@@ -3,7 +3,7 @@
 from keras_ganmix.sweeping.tables import markdown_table
 from tools.results import augmentation, collapse, costs, rules
 from tools.results.fashion import FRECHET, MAIN
-from tools.results.parts import GENERATED, change
+from tools.results.parts import GENERATED, change, effect_in_words
 from tools.results.templates import fill
 
 #: Rows of the table of costs: method to the names in `performance.md`.
@@ -111,8 +111,8 @@ def difference(sweep, arm, scores, note=""):
     if cell is None:
         return "no pairs" + _so_far(sweep)
     effect = rules.effect(sweep.rows, arm, scores)
-    said = {"none": "not told apart", "mixed": "extractors disagree"}
-    words = said.get(effect, effect)
+    words = {"none": "not told apart", "mixed": "extractors disagree"}
+    words = words.get(effect, effect)
     return f"{words} ({change(cell)}{note}){_so_far(sweep)}"
 
 
@@ -122,8 +122,7 @@ def classified(store, arm, score):
     cell = rules.cell_of(found["table"], arm, score) if found else None
     if cell is None:
         return "not run yet"
-    told = cell["verdict"] in ("better", "worse")
-    said = cell["verdict"] if told else "not told apart"
+    said = effect_in_words(cell, cell["verdict"])
     so_far = " so far" if found["left"] else ""
     return f"{said} ({change(cell, 100)} points){so_far}"
 
@@ -142,8 +141,7 @@ def augmented(store, arm, images, base="plain"):
     cell = row["arms"].get(arm) if row else None
     if cell is None or cell.get("difference") is None:
         return "not run yet"
-    told = cell["verdict"] in ("better", "worse")
-    said = cell["verdict"] if told else "not told apart"
+    said = effect_in_words(cell, cell["verdict"])
     left = len(found["runs"]) < augmentation.planned(found)
     so_far = " so far" if left else ""
     return f"{said} ({change(cell, 100)} points){so_far}"

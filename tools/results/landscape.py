@@ -92,6 +92,7 @@ def _lines(found, places):
         "seed; ± is the standard deviation over seeds.",
         picture(places, "landscape_gradients", "Cosines over training"),
         _angles(series),
+        _against(series),
     )
 
 
@@ -253,6 +254,24 @@ def _angles(series):
         )
     heads = ("term", "arm", "cosine, all steps", "last fifth", "length")
     return markdown_table(heads, rows) if rows else ""
+
+
+def _against(series):
+    """Which terms pull against the adversarial one in every run."""
+    told = {}
+    for (arm, name), (_, cosines, _) in series.items():
+        side, means = name.partition("/")[0], _means(cosines)
+        signs = {math.copysign(1, x) for x in means if math.isfinite(x)}
+        if len(signs) == 1:
+            word = "with" if signs == {1.0} else "against"
+            told.setdefault((SIDES[side], word), []).append((arm, len(means)))
+    return "\n".join(
+        f"- {side}: the term's gradient lies {word} the adversarial one, in "
+        "the mean over training, in all runs of "
+        + ", ".join(f"{arm} ({count})" for arm, count in arms)
+        + "."
+        for (side, word), arms in told.items()
+    )
 
 
 def _means(runs):

@@ -37,9 +37,8 @@ def merge(known, found):
     check(known, found)
     older = of_lower_seed(known, found)
     seeds = sorted({*known["seeds"], *found["seeds"]})
-    arms = dict(found["arms"])
+    arms = {**known["arms"], **found["arms"]}
     for arm, about in known["arms"].items():
-        arms.setdefault(arm, about)
         if arms[arm]["ms_per_step"] is None:
             arms[arm] = {**arms[arm], "ms_per_step": about["ms_per_step"]}
     both = _cells(known, found)

@@ -135,12 +135,14 @@ def failures(sweep):
     )
 
 
-def comparison(rows, shown):
+def comparison(rows, shown, references=None):
     """A table for each score: its arms, means and paired differences.
 
     Args:
         rows: what `make_rows` returned.
         shown: dict from score to `(head, factor)`.
+        references: dict from what is no arm to a dict from score to number;
+            it is put below, as real data are.
 
     p is shown of up to three scores; the verdicts below a table tell of all.
     """
@@ -161,13 +163,15 @@ def comparison(rows, shown):
             cells = ["-"] * 3 if cell is None else _cells(cell, row, shown)
             line += cells[:width]
         lines.append(line)
-    floor = ["real data", ""]
-    for row in rows:
-        value, factor = row["floor"], shown[row["score"]][1]
-        value = "" if value is None else number(factor * value)
-        floor += [value, "", ""][:width]
-    if any(floor[2:]):
-        lines.append(floor)
+    real = {row["score"]: row["floor"] for row in rows}
+    for name, values in {"real data": real, **(references or {})}.items():
+        line = [name, ""]
+        for row in rows:
+            value, factor = values[row["score"]], shown[row["score"]][1]
+            value = "" if value is None else number(factor * value)
+            line += [value, "", ""][:width]
+        if any(line[2:]):
+            lines.append(line)
     return markdown_table(heads, lines)
 
 
@@ -193,6 +197,16 @@ def change(cell, factor=1):
         return text
     low, high = (factor * x for x in cell["interval"])
     return f"{text} [{low:+.3g}, {high:+.3g}]"
+
+
+def effect_in_words(cell, verdict):
+    """Better, worse or not told apart, and if that is for the correction."""
+    if verdict in ("better", "worse"):
+        return verdict
+    interval = cell["interval"]
+    is_beyond = interval is not None and not interval[0] <= 0 <= interval[1]
+    after = " after correction" if is_beyond and cell["pairs"] > 1 else ""
+    return f"not told apart{after}"
 
 
 def verdicts(rows, shown):

@@ -8,6 +8,8 @@ a claim has several chances to hold, p is multiplied by their number.
 
 import math
 
+from keras_ganmix.comparing.intervals import t_quantile
+
 LEVEL = 0.05
 HOLDS, FAILS, UNDECIDED = "holds here", "does not hold here", "undecided"
 NOT_RUN, UNTESTABLE = "not run yet", "cannot be tested here"
@@ -72,8 +74,9 @@ def improves(rows, arm, scores, size=None, chances=1):
     Args:
         rows, arm, scores, chances: as for `effect`.
         size: the least difference that is claimed, in units of the score and
-            with its sign; where the interval of every score excludes it and
-            all that is larger the claim fails, also if the arm is better.
+            with its sign; where the interval of every score, widened for the
+            chances, excludes it and all that is larger the claim fails, also
+            if the arm is better.
 
     Returns:
         `HOLDS`, `FAILS`, `UNDECIDED` or `NOT_RUN`.
@@ -82,19 +85,20 @@ def improves(rows, arm, scores, size=None, chances=1):
     if found is None:
         return NOT_RUN
     if size is not None and all(
-        _excludes(cell_of(rows, arm, score)["interval"], size)
-        for score in scores
+        _excludes(cell_of(rows, arm, score), size, chances) for score in scores
     ):
         return FAILS
     return {"better": HOLDS, "worse": FAILS}.get(found, UNDECIDED)
 
 
-def _excludes(interval, size):
-    """Whether the claimed size lies beyond the interval."""
-    if interval is None:
+def _excludes(cell, size, chances):
+    """Whether the claimed size lies beyond the interval of a difference."""
+    if cell["interval"] is None:
         return False
-    low, high = interval
-    return high < size if size > 0 else low > size
+    middle, degrees = cell["difference"], cell["pairs"] - 1
+    half = cell["interval"][1] - middle
+    half *= t_quantile(degrees, 1 - LEVEL / chances) / t_quantile(degrees)
+    return middle + half < size if size > 0 else middle - half > size
 
 
 def together(verdicts):

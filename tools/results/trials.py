@@ -12,7 +12,7 @@ from tools.results.fashion import FRECHET, FULL, MAIN
 from tools.results.parts import change
 
 # In so many runs "never" says something.
-_ENOUGH = 4
+_ENOUGH = 5
 #: What is told of modes: score to its name and a factor.
 MODES = {
     "modes": ("modes", 1),
@@ -158,7 +158,7 @@ def faster(store, arm, chances=1):
     """Steps until plain's final score.
 
     It holds for an arm that always gets there, in fewer steps and not in more
-    seconds, and does not for one that never does in at least four runs.
+    seconds, and does not for one that never does in at least five runs.
     """
     page = "[time](fashion_mnist.md#how-long-until-plains-final-score)"
     found = store.sweeps.get(MAIN)
@@ -251,7 +251,7 @@ def foreign(store, arm, detector):
     return Outcome(verdict, text, page, bool(found["left"]))
 
 
-def samples(store, images, size, chances=1):
+def samples(store, images, size=None, chances=1):
     """Accuracy with samples of a GAN with the penalty and without."""
     page = "[augmentation](augmentation.md)"
     found = store.others.get("augmentation")
@@ -279,14 +279,22 @@ def leak(store):
         for arm, about in found.items()
         if arm != "steps"
     }
-    p = rules.fisher(*counts["dag"], *counts["shared"])
-    text = (
-        "at the data: {} of {} runs with a head for each, {} of {} with one "
-        "head for all, {} of {} with real data alone rotated; Fisher's p of "
-        "the first two {:.2g}"
-    ).format(*counts["dag"], *counts["shared"], *counts["real_only"], p)
-    verdict = rules.HOLDS if p < rules.LEVEL else rules.UNDECIDED
-    if counts["dag"][0] < counts["dag"][1]:
+    parts, ps = [], []
+    for weight, with_heads, with_one in (
+        ("weight 3", "dag", "shared"),
+        ("weight 0.2", "dag_light", "shared_light"),
+    ):
+        pair = *counts[with_heads], *counts[with_one]
+        ps.append(rules.fisher(*pair))
+        parts.append(
+            "{}: {} of {} runs with a head for each, {} of {} with one head "
+            "for all, Fisher's p {:.2g}".format(weight, *pair, ps[-1])
+        )
+    text = f"at the data, {'; '.join(parts)}; {{}} of {{}} with real data alone"
+    text = f"{text} rotated".format(*counts["real_only"])
+    told = min(ps) * len(ps) < rules.LEVEL
+    verdict = rules.HOLDS if told else rules.UNDECIDED
+    if any(counts[a][0] < counts[a][1] for a in ("dag", "dag_light")):
         verdict = rules.FAILS
     return Outcome(verdict, text, page)
 
