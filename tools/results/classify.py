@@ -53,6 +53,8 @@ def build(store):
         preliminary(len(found["runs"]), planned),
         _what_was_run(found),
         LEGEND.format(baseline=next(iter(found["arms"]))),
+        f"These are {len(rows)} scores of {len(found['seeds'])} seeds, and "
+        "nothing is corrected over scores: a few would be bold by chance.",
         "## Accuracy",
         "Losses and calibration of `adaptive_mix` are those of logits between "
         "0 and 2 and say little beside the others'.",
