@@ -61,8 +61,8 @@ def build(store):
         "quality. In this setting the discriminator learns ten times as slowly "
         "as the generator, and that of plain training stays at chance (a loss "
         "of 2 ln 2) from the first 500 steps on: it is starved rather than "
-        "collapsed. What a faster one does to plain training is in [the page of the "
-        "diversity penalty](../methods/diversity_penalty.md).",
+        "collapsed. What a faster one does to plain training is in [the page "
+        "of the diversity penalty](../methods/diversity_penalty.md).",
         LEGEND.format(baseline="plain"),
         *mixtures,
         _stacked(store),
