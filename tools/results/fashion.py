@@ -238,6 +238,11 @@ def _tuning(store):
         settings = [f"{arm[-1]}: {number(m)}" for arm, m in means.items()]
         best = next(iter(ranked(row, arms)), "-")
         lines.append((method, ", ".join(settings), best))
+    more = ", ".join(
+        f"{method} ({len(arms)})"
+        for method, arms in methods.items()
+        if len(arms) > 2
+    )
     return section(
         "## Tuning",
         "Two settings of each method, shorter runs, and a seed that is used "
@@ -245,7 +250,8 @@ def _tuning(store):
         "rates of the discriminator; the better one is that of all arms. So "
         "each method, plain included, got the same number of tries, and arms "
         "do not differ in their rates; but the rate is one that suited plain, "
-        "which favours it. One seed and a third of the steps choose poorly.",
+        "which favours it. One seed and a third of the steps choose poorly."
+        + (f" With more than two settings: {more}." if more else ""),
         _chosen_on(sweep),
         progress(sweep),
         what_was_run(sweep),
