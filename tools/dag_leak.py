@@ -13,7 +13,7 @@ the latter two with the weight 3, by which each angle counts as much as the
 identity, and with 0.2, DAG's default (`_light`).
 
 Writes a picture and the counts of generated points near the four centres,
-`docs/images/dag_leak.png` and `.json`. Half an hour for ten seeds on one core.
+`docs/images/dag_leak.png` and `.json`. Ten minutes for ten seeds on one core.
 """
 
 import argparse
