@@ -104,14 +104,14 @@ def ratios(cells, arm, baseline):
     """
     base = {}
     for cell in cells:
-        if cell["arm"] == baseline and _is_timed(cell):
+        if cell["arm"] == baseline and is_timed(cell):
             own = base.setdefault(cell.get("piece", 0), [])
             own.append(cell["cpu_seconds_per_step"])
     return [
         cell["cpu_seconds_per_step"] / statistics.median(base[piece])
         for cell in cells
         if cell["arm"] == arm
-        and _is_timed(cell)
+        and is_timed(cell)
         and (piece := cell.get("piece", 0)) in base
     ]
 
@@ -193,7 +193,8 @@ def _key(cell):
     return cell["arm"], cell["seed"]
 
 
-def _is_timed(cell):
+def is_timed(cell):
+    """Whether the processor time of a cell's steps is known."""
     return cell.get("cpu_seconds_per_step") is not None
 
 

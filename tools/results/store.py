@@ -6,6 +6,7 @@ import json
 import numpy as np
 
 from keras_ganmix.sweeping.results import make_row, make_rows
+from tools.results.merging import is_timed
 
 #: Sweeps, each a folder of `--collect` and a file of data.
 SWEEPS = (
@@ -122,12 +123,8 @@ class Sweep:
         Start and scores are not in it; the first step, which is traced, is.
         """
         own = self.of(arm).values()
-        known = [c["cpu_seconds_per_step"] for c in own if _is_timed(c)]
+        known = [c["cpu_seconds_per_step"] for c in own if is_timed(c)]
         return float(np.median(known)) if known else None
-
-
-def _is_timed(cell):
-    return cell.get("cpu_seconds_per_step") is not None
 
 
 def late_scores(cell):
