@@ -1,6 +1,7 @@
 """A folder of runs with made-up numbers, as sweeps and experiments leave it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from PIL import Image
 
 from keras_ganmix import recipes
 from keras_ganmix.sweeping.results import make_row, make_rows
+from tools.results import figures
+from tools.results.places import Places
 
+DOCS = Places().docs
 STEPS = 1000
 MODES = ("modes", "high_quality", "reverse_kl")
 FASHION = [
@@ -304,3 +308,26 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path):
     return Runs(tmp_path / "evidence")
+
+
+@pytest.fixture
+def places(tmp_path):
+    """An empty documentation with what pages need besides collected data."""
+    docs = tmp_path / "docs"
+    for name in ("performance.md", "results/data/published_modes.json"):
+        (docs / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DOCS / name, docs / name)
+    (docs / "images").mkdir()
+    shutil.copy(DOCS / "images" / "dag_leak.json", docs / "images")
+    return Places(docs)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures are not drawn, which takes most of the time."""
+
+    def save(found, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr(figures, "save", save)
