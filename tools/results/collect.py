@@ -85,8 +85,7 @@ def _take_sweep(name, folder, places):
     shown = first_runs(found, folder)
     found = without_paths(found)
     if known is not None:
-        if not merging.replaces(known, found):
-            merging.check(known, found)
+        merging.check(known, found)
         for arm in merging.of_lower_seed(known, found) & shown.keys():
             del shown[arm]
     found["logs"] = {

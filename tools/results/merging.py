@@ -32,9 +32,9 @@ def merge(known, found):
     Raises:
         DifferentSweepError: see `check`.
     """
+    check(known, found)
     if replaces(known, found):
         return found
-    check(known, found)
     older = of_lower_seed(known, found)
     seeds = sorted({*known["seeds"], *found["seeds"]})
     arms = {**known["arms"], **found["arms"]}
@@ -119,12 +119,16 @@ def ratios(cells, arm, baseline):
 def check(known, found):
     """Refuses pieces whose arms, recipes, scores or protocols do not agree.
 
+    One that takes the place of the other may be another sweep.
+
     Args:
         known, found: see `merge`.
 
     Raises:
         DifferentSweepError: with the first difference.
     """
+    if replaces(known, found):
+        return
     pairs = [(name, known[name], found[name]) for name in _SAME]
     # Resolved anew: a schema may have got keys in the meantime.
     pairs.append(
