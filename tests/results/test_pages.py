@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tools import results_pages
-from tools.results import building, figures, landscape, methods
+from tools.results import building, figures, landscape, leaks, methods
 from tools.results.collect import without_paths
 from tools.results.landscape_pictures import draw_planes
 from tools.results.places import ROOT, Places
@@ -176,7 +176,7 @@ def test_methods_that_were_worse_are_not_praised(runs, places, undrawn):
 def test_pages_of_methods_tell_of_our_runs(runs, places, undrawn):
     page = places.docs / "methods" / "sample_mixing.md"
     page.parent.mkdir()
-    marks = methods._BEGIN + "\nyesterday\n" + methods._END
+    marks = "\nyesterday\n".join(methods.marks("our runs"))
     page.write_text(f"# Mixing\n\n{marks}\n\n## Use\n")
     runs.modes()
     build(runs, places)
@@ -198,7 +198,7 @@ def test_classifiers_with_samples_are_told_of_the_penalty(
 ):
     page = places.docs / "methods" / "diversity_penalty.md"
     page.parent.mkdir()
-    page.write_text(f"{methods._BEGIN}\n{methods._END}\n")
+    page.write_text("\n".join(methods.marks("our runs")))
     runs.augmentation()
     build(runs, places)
     title = "classifiers of 1,000 images, samples of a WGAN-GP"
@@ -207,10 +207,37 @@ def test_classifiers_with_samples_are_told_of_the_penalty(
     assert "(+0." in found[1] and "so far" in found[1]
 
 
+def test_the_page_of_dag_tells_where_its_runs_ended(runs, places, undrawn):
+    page = places.docs / "methods" / "dag.md"
+    page.parent.mkdir()
+    names = ("our runs", "the leak")
+    marked = ["\nyesterday\n".join(methods.marks(name)) for name in names]
+    page.write_text("# DAG\n\n" + "\n\nbetween\n\n".join(marked) + "\nend\n")
+    runs.fashion()
+    (places.docs / "images" / "dag_leak.json").unlink()
+    build(runs, places)
+    text = page.read_text()
+    assert text.count("Not run yet.") == 1 and "yesterday" not in text
+    assert "\nbetween\n" in text and text.endswith("-->\nend\n")
+    verdicts = {"at the data": 1, "elsewhere": 2, "at all four": 4}
+    found = {n: {"verdicts": {"at the data": 9}} for n in leaks.RUNS}
+    found["shared"] = {"verdicts": verdicts}
+    path = places.data / "dag_leak.json"
+    path.write_text(json.dumps({"steps": 2000} | found))
+    building.write(places)
+    lines = [s for s in page.read_text().splitlines() if "| both, one" in s]
+    counts = "| 7 | 1 | 2 | 0 | 4 |"
+    assert lines[0].startswith("| 3 |") and lines[0].endswith(counts)
+    assert lines[1].startswith("| 0.2 |") and "| 9 | 9 | 0 |" in lines[1]
+    page.write_text(page.read_text().replace(methods.marks("the leak")[1], ""))
+    with pytest.raises(ValueError, match="has 0 places for the leak"):
+        building.write(places)
+
+
 def test_one_extractor_is_named_as_such(runs, places, undrawn):
     page = places.docs / "methods" / "rotation.md"
     page.parent.mkdir()
-    page.write_text(f"{methods._BEGIN}\n{methods._END}\n")
+    page.write_text("\n".join(methods.marks("our runs")))
     score = "frechet[fashion]"
     runs.sweep(
         "landscape", {"plain": {score: 5.0}, "Rotation": {score: 4.0}}, "ring"

@@ -3,7 +3,7 @@
 import re
 
 from keras_ganmix.sweeping.tables import markdown_table
-from tools.results import choosing
+from tools.results import choosing, leaks
 from tools.results.fashion import FRECHET, FULL, MAIN
 from tools.results.parts import section
 
@@ -31,30 +31,56 @@ SWEEPS = {
 }
 #: Arm to the numbers of labelled images of classifiers that had its samples.
 SAMPLES = {"DiversityPenalty": ("1000", "6000")}
-_BEGIN = "<!-- Our runs; written by tools/results_pages.py -->"
-_END = "<!-- End of our runs -->"
-_BLOCK = re.compile(f"(?s){re.escape(_BEGIN)}.*{re.escape(_END)}")
+#: Page to further tables: what stands in their marks to what makes them.
+MORE = {"dag": {"the leak": leaks.table}}
 
 
 def build(store):
-    """Dict from the page's name to its text with the table put in.
+    """Dict from the page's name to its text with the tables put in.
 
     Raises:
-        ValueError: if a page has no place for it.
+        ValueError: if a page has no place for one.
     """
     pages = {}
     for method, arms in ARMS.items():
         path = store.places.docs / "methods" / f"{method}.md"
         if not path.is_file():
             continue
-        block = f"{_BEGIN}\n\n{told(store, arms)}\n\n{_END}"
-        text, count = _BLOCK.subn(
-            lambda _, block=block: block, path.read_text(encoding="utf-8")
-        )
-        if count != 1:
-            raise ValueError(f"{path}: has {count} places for our runs, not 1")
-        pages[f"methods/{method}.md"] = text
+        blocks = {"our runs": told(store, arms)}
+        for name, made in MORE.get(method, {}).items():
+            blocks[name] = made(store)
+        pages[f"methods/{method}.md"] = filled(path, blocks)
     return pages
+
+
+def marks(name):
+    """What stands before and behind a block that is written here."""
+    first = f"{name[0].upper()}{name[1:]}"
+    return (
+        f"<!-- {first}; written by tools/results_pages.py -->",
+        f"<!-- End of {name} -->",
+    )
+
+
+def filled(path, blocks):
+    """The text of a page with blocks put between their marks.
+
+    Args:
+        path: of the page.
+        blocks: dict from their names to their texts.
+
+    Raises:
+        ValueError: if the page has not one place for each.
+    """
+    text = path.read_text(encoding="utf-8")
+    for name, block in blocks.items():
+        begin, end = marks(name)
+        place = f"(?s){re.escape(begin)}.*?{re.escape(end)}"
+        block = f"{begin}\n\n{block}\n\n{end}"
+        text, count = re.subn(place, lambda _, block=block: block, text)
+        if count != 1:
+            raise ValueError(f"{path}: has {count} places for {name}, not 1")
+    return text
 
 
 def told(store, arms):

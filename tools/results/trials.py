@@ -7,7 +7,7 @@ an `Outcome`; `chances` is by how many tests the claim may be decided.
 import typing
 
 from keras_ganmix.sweeping.results import make_row
-from tools.results import augmentation, rules, speed
+from tools.results import augmentation, leaks, rules, speed
 from tools.results.fashion import FRECHET, FULL, MAIN
 from tools.results.parts import change
 
@@ -268,17 +268,10 @@ def samples(store, images, size=None, chances=1):
 def leak(store):
     """Where the generators of rotated points end."""
     page = "[does it leak?](../methods/dag.md#does-it-leak)"
-    found = store.others.get("dag_leak")
+    found = leaks.runs(store)
     if found is None:
         return Outcome(rules.NOT_RUN, "", page)
-    counts = {
-        arm: (
-            about["verdicts"].get("at the data", 0),
-            sum(about["verdicts"].values()),
-        )
-        for arm, about in found.items()
-        if arm != "steps"
-    }
+    counts = {name: leaks.ended(about) for name, about in found.items()}
     parts, ps = [], []
     for weight, with_heads, with_one in (
         ("weight 3", "dag", "shared"),
