@@ -220,8 +220,9 @@ def test_the_page_of_dag_tells_where_its_runs_ended(runs, places, undrawn):
     assert text.count("Not run yet.") == 1 and "yesterday" not in text
     assert "\nbetween\n" in text and text.endswith("-->\nend\n")
     verdicts = {"at the data": 1, "elsewhere": 2, "at all four": 4}
-    found = {n: {"verdicts": {"at the data": 9}} for n in leaks.RUNS}
-    found["shared"] = {"verdicts": verdicts}
+    run = {"seconds": 1.0, "shares": [[1, 0, 0, 0]]}
+    found = {n: run | {"verdicts": {"at the data": 9}} for n in leaks.RUNS}
+    found["shared"] = run | {"verdicts": verdicts}
     path = places.data / "dag_leak.json"
     path.write_text(json.dumps({"steps": 2000} | found))
     building.write(places)

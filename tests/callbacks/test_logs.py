@@ -1,0 +1,38 @@
+"""What the log says of a term is the mean over the steps that had it."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from keras_ganmix.callbacks import MetricsLog
+from keras_ganmix.regularizers import R1
+from keras_ganmix.utils import jsonl
+
+
+def log_of(gan, dataset, path, every):
+    log = MetricsLog(path, every)
+    gan.fit(dataset, steps_per_epoch=6, callbacks=[log], verbose=0)
+    return jsonl.read(path)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_terms_that_no_step_had_are_not_logged_as_zero(
+    tiny, tmp_path, replicas
+):
+    strategy = tiny.strategy() if replicas == 2 else None
+    lines = {}
+    for every in (1, 3):
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            gan = tiny.gan([R1({"value": 1.0, "every": 3})])
+        path = tmp_path / f"{every}.jsonl"
+        lines[every] = log_of(gan, tiny.dataset(), path, every)
+    # Computed in the first step, number 0, and in the fourth.
+    having = [x["step"] for x in lines[1] if "discriminator/R1" in x]
+    assert having == [1, 4]
+    # Both runs begin alike.
+    alone = [x["discriminator/R1"] for x in lines[1] if x["step"] in having]
+    mean = [x["discriminator/R1"] for x in lines[3]]
+    np.testing.assert_allclose(mean, alone, rtol=1e-6)
+    assert min(alone) > 0
+    assert all("discriminator_loss" in x for x in lines[1])
