@@ -7,11 +7,17 @@ Both papers' code starts 3 x 3 kernels of the blocks from a Glorot uniform
 distribution times sqrt(2), all others from a Glorot uniform one.
 """
 
+import keras
 from keras import initializers
 from keras import layers as kl
 
 from keras_ganmix.networks import checks
 from keras_ganmix.networks.convolution import Conv2D
+from keras_ganmix.networks.inputs import latents_and_labels
+from keras_ganmix.networks.normalization import (
+    BatchNormalization,
+    ConditionalBatchNormalization,
+)
 from keras_ganmix.networks.resampling import ConvPool2D, UpsampleConv2D
 
 
@@ -25,28 +31,41 @@ def residual():
     return initializers.VarianceScaling(2.0, "fan_avg", "uniform")
 
 
-def generator_body(x, size, channels, widths, normalize, last_normalize):
-    """From latents to images in [-1, 1].
+def generator(image_shape, widths, latent_dim, num_classes, synchronized, name):
+    """From latents, and classes, to images in [-1, 1].
 
     Args:
-        x: latents (B, latent_dim).
-        size: of the images, one of `SIZES`.
-        channels: of the images.
+        image_shape: (size, size, channels), size one of `SIZES`.
         widths: channels of the first map and after each block.
-        normalize: function (tensor, name) -> tensor, used in the blocks.
-        last_normalize: likewise, before the last convolution.
+        latent_dim: size of a latent vector.
+        num_classes: number of classes, with which the blocks' batch
+            normalisation is conditional, or None.
+        synchronized: whether batch statistics are those of all replicas.
+        name: of the model.
 
     Returns:
-        float32 tensor (B, size, size, channels).
+        `keras.Model`.
     """
+    latents, labels, inputs = latents_and_labels(latent_dim, num_classes)
+
+    def batch_norm(x, name):
+        return BatchNormalization(synchronized=synchronized, name=name)(x)
+
+    def conditional(x, name):
+        return ConditionalBatchNormalization(
+            num_classes, synchronized=synchronized, name=name
+        )([x, labels])
+
+    normalize = batch_norm if labels is None else conditional
+    size, _, channels = image_shape
     start, _ = checks.doublings(size)
     x = kl.Dense(
         start * start * widths[0], kernel_initializer=glorot(), name="dense"
-    )(x)
+    )(latents)
     x = kl.Reshape((start, start, widths[0]), name="reshape")(x)
     for i, filters in enumerate(widths[1:], 1):
         x = _up_block(x, filters, normalize, f"block_{i}")
-    x = last_normalize(x, "norm_out")
+    x = batch_norm(x, "norm_out")
     x = kl.ReLU(name="relu_out")(x)
     x = Conv2D(
         channels,
@@ -55,7 +74,8 @@ def generator_body(x, size, channels, widths, normalize, last_normalize):
         kernel_initializer=glorot(),
         name="conv_out",
     )(x)
-    return kl.Activation("tanh", dtype="float32", name="images")(x)
+    images = kl.Activation("tanh", dtype="float32", name="images")(x)
+    return keras.Model(inputs, images, name=name)
 
 
 def discriminator_body(x, blocks, make, normalize):

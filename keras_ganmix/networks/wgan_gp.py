@@ -4,12 +4,8 @@ import keras
 from keras import layers as kl
 
 from keras_ganmix.networks import checks, resnet
-from keras_ganmix.networks.inputs import images_and_labels, latents_and_labels
+from keras_ganmix.networks.inputs import images_and_labels
 from keras_ganmix.networks.layers import logits
-from keras_ganmix.networks.normalization import (
-    BatchNormalization,
-    ConditionalBatchNormalization,
-)
 
 _MAX_MULTIPLE = 8  # 512 channels at width 64, as in the authors' code.
 
@@ -55,25 +51,14 @@ def generator(
     if width is None:
         width = 128 if size <= 32 else 64
     checks.positive("width", width)
-    latents, labels, inputs = latents_and_labels(latent_dim, num_classes)
-
-    def batch_norm(x, name):
-        return BatchNormalization(synchronized=synchronized, name=name)(x)
-
-    def conditional(x, name):
-        return ConditionalBatchNormalization(
-            num_classes, synchronized=synchronized, name=name
-        )([x, labels])
-
-    images = resnet.generator_body(
-        latents,
-        size,
-        channels,
+    return resnet.generator(
+        (size, size, channels),
         resnet.generator_widths(size, width, _MAX_MULTIPLE),
-        batch_norm if labels is None else conditional,
-        batch_norm,
+        latent_dim,
+        num_classes,
+        synchronized,
+        name="wgan_gp_generator",
     )
-    return keras.Model(inputs, images, name="wgan_gp_generator")
 
 
 def discriminator(image_shape, width=None, num_classes=None, layer_norm=True):
