@@ -31,11 +31,11 @@ class GAN(AdversarialModel):
         discriminator_steps: discriminator updates per step.
         accumulate: parts in which the batch of an update is worked through,
             one after the other, to need less memory. Their gradients are
-            averaged, and so are those of terms that look at single samples
-            just what they would be. What couples the samples of a batch
-            (batch normalization, permutations, Gram matrices, relativistic
-            means) does so within a part, and spectral normalization steps
-            its power iteration in each.
+            averaged, which changes nothing for terms that look at single
+            samples. What couples the samples of a batch (batch
+            normalization, permutations, Gram matrices, relativistic means)
+            does so within a part, and spectral normalization steps its power
+            iteration in each.
         ema_momentum: momentum m of the moving average of the generator's
             weights, ramped as min(m, (1 + step) / (10 + step)); `None` for no
             average.

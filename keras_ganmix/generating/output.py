@@ -31,9 +31,10 @@ def check_folder(path, names, command, overwrite=False):
         raise UsageError(f"--out {path}: is a file, not a folder")
     if overwrite or not path.is_dir():
         return
+    names = {*names, MANIFEST}
     before = _manifest(path / MANIFEST)
     if before and before["command"] == command:
-        names = set(names) - set(before["files"]) - {MANIFEST}
+        names -= {*before["files"], MANIFEST}
     found = sorted(name for name in names if (path / name).exists())
     if found:
         more = f" and {len(found) - _SHOWN} more" * (len(found) > _SHOWN)

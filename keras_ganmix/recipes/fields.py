@@ -51,7 +51,13 @@ class Allowed:
 
 
 class Weight(Section):
-    """A loss weight that warms up linearly or is used every few steps."""
+    """A loss weight that warms up linearly or is used every few steps.
+
+    Attributes:
+        value: the weight.
+        warmup: steps over which it grows from 0.
+        every: the term is computed in every n-th step, with n times its weight.
+    """
 
     value: Annotated[float, Ge(0)]
     warmup: Annotated[int, Ge(0)] = 0

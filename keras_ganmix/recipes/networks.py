@@ -20,6 +20,13 @@ from keras_ganmix.recipes.fields import (
 
 
 class _Generator(Section):
+    """What all generators have.
+
+    Attributes:
+        network: the family.
+        conditional: whether it makes images of the class that is asked for.
+    """
+
     network: str
     latent_dim: Width = 128
     latent_distribution: Literal["normal", "uniform", "truncated"] = "normal"
@@ -28,6 +35,12 @@ class _Generator(Section):
 
 
 class _Discriminator(Section):
+    """What all discriminators have.
+
+    Attributes:
+        network: the family.
+    """
+
     network: str
     feature_layer: str | None = None
 
@@ -67,21 +80,49 @@ class DCGANDiscriminator(_Discriminator):
 
 
 class SNGANGenerator(_Generator):
+    """A residual generator.
+
+    Attributes:
+        width: channels: of all layers up to 32 pixels, above of the last
+            block; null for the papers', 256 and 64.
+    """
+
     network: Literal["sngan"]
     width: Width | None = None
 
 
 class SNGANDiscriminator(_Discriminator):
+    """A residual discriminator.
+
+    Attributes:
+        width: channels: of all layers up to 32 pixels, above of the first
+            block; null for the papers', 128 and 64.
+    """
+
     network: Literal["sngan"]
     width: Width | None = None
 
 
 class WGANGPGenerator(_Generator):
+    """A residual generator.
+
+    Attributes:
+        width: channels: of all layers up to 32 pixels, above of the last
+            block; null for the authors', 128 and 64.
+    """
+
     network: Literal["wgan_gp"]
     width: Width | None = None
 
 
 class WGANGPDiscriminator(_Discriminator):
+    """A residual discriminator.
+
+    Attributes:
+        width: channels: of all layers up to 32 pixels, above of the first
+            block; null for the authors', 128 and 64.
+    """
+
     network: Literal["wgan_gp"]
     width: Width | None = None
     layer_norm: bool = True

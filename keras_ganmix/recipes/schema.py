@@ -67,6 +67,12 @@ class Data(Section):
 
     Relative paths in `source` start at the current folder, and are kept as
     absolute ones, so that a saved recipe works from anywhere.
+
+    Attributes:
+        source: what is loaded, see `data.load`.
+        image_size: side of the images, in pixels; null keeps the size, which
+            is refused if the pictures differ in it. Toy data have none.
+        labels: `auto` keeps labels that exist, `none` drops them.
     """
 
     source: Annotated[
@@ -97,6 +103,20 @@ class Train(Section):
 
     `steps_per_execution` steps are made at a time, which spares tiny networks
     the way through Python; all that happens every n steps must fit to it.
+
+    Attributes:
+        steps: length of the run.
+        seed: of the initial weights, the order of the data and all that is
+            drawn.
+        log_every: steps over which a line of the log is the mean.
+        steps_per_execution: steps that TensorFlow makes at a time; 1 with
+            several devices and with a schedule.
+        dtype: float32, or mixed precision: half-precision arithmetic, float32
+            weights and losses. `mixed_float16` scales the loss.
+        deterministic: ask TensorFlow for deterministic operations, which GPUs
+            need for equal runs.
+        synchronized_batch_norm: batch statistics of all devices, with
+            `strategy: mirrored`.
     """
 
     steps: PositiveInt = 10000
@@ -112,7 +132,11 @@ class Train(Section):
 
 
 class Samples(Section):
-    """Pictures of fixed latents during the run."""
+    """Pictures of fixed latents during the run.
+
+    Attributes:
+        every: steps between pictures.
+    """
 
     every: PositiveInt = 1000
     count: Annotated[int, Field(ge=1, le=1024)] = 64
@@ -122,6 +146,9 @@ class Gradients(Section):
     """Angles between the gradients of the terms during the run.
 
     Measured on fixed batches; changes nothing of what is trained.
+
+    Attributes:
+        every: steps between lines of the file.
     """
 
     every: PositiveInt = 100
@@ -129,7 +156,12 @@ class Gradients(Section):
 
 
 class Checkpoint(Section):
-    """How often the state of the run is saved, how many are kept."""
+    """How often the state of the run is saved, how many are kept.
+
+    Attributes:
+        every: steps between checkpoints.
+        keep: how many of them are kept, the newest.
+    """
 
     every: PositiveInt = 1000
     keep: PositiveInt = 2
@@ -140,6 +172,9 @@ class Guards(Section):
 
     At NaN and infinite numbers the run goes back to its last checkpoint and
     on with other random numbers, at most `retries` times from the same one.
+
+    Attributes:
+        retries: how often it goes back to the same checkpoint.
     """
 
     retries: Annotated[int, Field(ge=0, le=100)] = 2
@@ -155,6 +190,14 @@ class Evaluate(Section):
     The best checkpoint by the score `watch`, by default the first one, is
     kept. Evaluations that would take more than `max_share` of the wall time
     are skipped; `patience` and `on_collapse` can end the run.
+
+    Attributes:
+        every: steps between scores.
+        num_fake: generated images that are scored.
+        metrics: which scores.
+        extractor: the network that looks at the images; `auto` takes
+            `fashion` for grey images, `squeezenet` for colour.
+        split: of the data, that fakes are compared with.
     """
 
     every: PositiveInt = 1000
@@ -169,7 +212,26 @@ class Evaluate(Section):
 
 
 class Recipe(Section):
-    """Everything that makes a run, from the data to the number of steps."""
+    """Everything that makes a run, from the data to the number of steps.
+
+    Attributes:
+        schema: version of this format.
+        name: of the run, and of its folder and its export by default.
+        description: a line about it.
+        data: which images.
+        generator: its network.
+        discriminator: its network.
+        loss: the adversarial loss.
+        regularizers: names of types, or mappings with a `type`.
+        optimizer: of both networks.
+        train: how long and on what terms.
+        samples: pictures during the run; null for none.
+        gradients: angles between gradients during the run; null for none.
+        checkpoint: the saved states.
+        guards: what happens when training goes wrong.
+        evaluate: scores during the run; null for none.
+        strategy: one device, all of this machine, or all of several machines.
+    """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     name: Annotated[str, AfterValidator(_check_name)]

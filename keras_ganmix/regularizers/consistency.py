@@ -36,8 +36,9 @@ class Consistency(Regularizer):
     Our reading: shifts are filled with zeros (mid-grey); the distance of two
     images is the mean over their pixels; z' has the label of z; D(T(x)) is
     taken without the augmentation that DiffAugment and the like add to D(x).
-    Gradient flows through both logits. The noise and the default weights of zcr
-    are our choice.
+    Gradient flows through both logits. The noise and the weights are those of
+    PyTorch-StudioGAN's configurations, but zcr's of the discriminator, which is
+    ours.
 
     Costs a trunk pass of the reals (cr), of reals and fakes (bcr), or of the
     fakes (zcr). zcr also runs the generator once more, in both players' steps,
