@@ -200,12 +200,8 @@ def build_schedule(recipe):
     section = recipe.optimizer.schedule
     if section is None:
         return []
-    rates = [
-        recipe.optimizer.generator.learning_rate,
-        recipe.optimizer.discriminator.learning_rate,
-    ]
     end = section.end or recipe.train.steps
-    return [LinearDecay(section.start, end, section.final, rates)]
+    return [LinearDecay(section.start, end, section.final)]
 
 
 def build_samples(recipe, source, folder, writer=None):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ganmix.ops.random import LATENT_DISTRIBUTIONS
-from keras_ganmix.utils.models import is_functional
+from keras_ganmix.utils.models import is_functional, joins_samples
 from keras_ganmix.utils.names import unknown
 
 # Output activations that cannot reach all of [-1, 1].
@@ -56,6 +56,30 @@ def check_composition(regularizers):
         )
 
 
+def check_packing(discriminator, regularizers):
+    """Refuses regularizers that a packed discriminator would misjudge."""
+    if not joins_samples(discriminator):
+        return
+    for regularizer in regularizers:
+        if not regularizer.fits_packing:
+            raise ValueError(
+                f"{regularizer.name} does not go with the discriminator "
+                f"{discriminator.name!r}, which judges several samples at a "
+                "time (packing): mixtures of different shares, or copies of "
+                "one sample, would stand beside each other. Use packing=1."
+            )
+
+
+def take_over(regularizer):
+    """Makes a regularizer that of a GAN; refuses one that another has had."""
+    if getattr(regularizer, "_is_taken", False) and regularizer.variables:
+        raise ValueError(
+            f"{regularizer.name} is that of another GAN already, and so are "
+            "its weights and averages. Make a new one for each GAN."
+        )
+    object.__setattr__(regularizer, "_is_taken", True)
+
+
 def connect(gan):
     """Checks that generator and discriminator fit.
 
@@ -74,19 +98,11 @@ def connect(gan):
             )
     images = generator(example_inputs(gan))
     shape = tuple(images.shape[1:])
+    _check_losses(generator)
     expected = getattr(discriminator, "input_shape", None)
     if gan.has_labels and expected:
         expected = expected[0]
-    if expected is None:
-        labels = tf.zeros((1,), tf.int32)
-        logits = discriminator([images, labels] if gan.has_labels else images)
-        if tuple(logits.shape) != (1, 1):
-            raise ValueError(
-                f"The discriminator {discriminator.name!r} must give one logit "
-                f"per sample, shape (1, 1) for one image, but gives "
-                f"{tuple(logits.shape)}."
-            )
-    else:
+    if expected is not None:
         fits = len(expected[1:]) == len(shape) and all(
             e in (None, s) for e, s in zip(expected[1:], shape, strict=True)
         )
@@ -96,7 +112,27 @@ def connect(gan):
                 f"{shape}, but the discriminator {discriminator.name!r} takes "
                 f"{tuple(expected[1:])}."
             )
+    labels = tf.zeros((1,), tf.int32)
+    logits = discriminator([images, labels] if gan.has_labels else images)
+    if expected is None and tuple(logits.shape) != (1, 1):
+        raise ValueError(
+            f"The discriminator {discriminator.name!r} must give one logit "
+            f"per sample, shape (1, 1) for one image, but gives "
+            f"{tuple(logits.shape)}."
+        )
+    _check_losses(discriminator)
     return shape
+
+
+def _check_losses(model):
+    """Refuses losses that layers bring, which no term of the GAN contains."""
+    if model.losses:
+        raise ValueError(
+            f"The model {model.name!r} has losses of its own layers "
+            "(kernel_regularizer, activity_regularizer or add_loss), which are "
+            "not trained here. Remove them; use AdamW for weight decay, and a "
+            "regularizer of keras_ganmix for other terms."
+        )
 
 
 def example_inputs(gan):
@@ -132,7 +168,7 @@ def check_data(gan, x, y=None, batch_size=32):
         # A whole batch, or all there is, and what is left for the last one.
         for size in (min(batch_size, len(x)), len(x) % batch_size):
             _check_shares(gan, "Batches", size)
-        images, labels = x[:64], None if y is None else y[:64]
+        images, labels = x[:64], y
     else:
         return
     images = np.asarray(images)
@@ -157,6 +193,12 @@ def check_data(gan, x, y=None, batch_size=32):
                 "Give batches (images, labels)."
             )
         labels = np.asarray(labels)
+        if labels.shape[1:] not in ((), (1,)) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"The data have labels of type {labels.dtype} and shape "
+                f"{('batch', *labels.shape[1:])}; give one integer for each "
+                "image."
+            )
         if labels.min() < 0 or labels.max() >= gan.num_classes:
             raise ValueError(
                 f"The data have labels {labels.min()}..{labels.max()}; with "

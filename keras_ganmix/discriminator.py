@@ -25,8 +25,8 @@ class DiscriminatorView:
             `(batch, 1)`.
         feature_layer: name of the layer after which to cut instead.
         example: `(images, labels)` of one sample, labels `None` without
-            classes, from which to learn the shape of a subclassed model's
-            features.
+            classes, from which to learn whether a subclassed model takes
+            labels, and the shape of its features.
 
     Attributes:
         model: the model itself.
@@ -58,7 +58,7 @@ class DiscriminatorView:
             if cut is not None:
                 self._split(graph, cut)
         else:
-            self.has_labels = bool(getattr(model, "has_labels", False))
+            self.has_labels = example is not None and example[1] is not None
             self._problem = (
                 f"The discriminator {model.name!r} is a subclassed model "
                 "without the methods `features(images, ...)` and "

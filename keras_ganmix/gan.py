@@ -192,6 +192,8 @@ class GAN(AdversarialModel):
                 "The GAN is class-conditional, but the data have no labels. "
                 "Give batches (images, labels)."
             )
+        elif len(labels.shape) == 2:  # a column, as Keras' data sets have it
+            labels = tf.squeeze(labels, axis=1)
         return tf.cast(images, tf.float32), labels, prepared
 
     def prepare(self, dataset, start_step=0):
@@ -207,10 +209,20 @@ class GAN(AdversarialModel):
         Returns:
             A `tf.data.Dataset` for `fit`; the same one if there is nothing to
             prepare.
+
+        Raises:
+            ValueError: if the data set ends: its second epoch would have the
+                draws of the first.
         """
         preparing = [r for r in self._active if r.where == "pipeline"]
         if not preparing:
             return dataset
+        if dataset.cardinality().numpy() >= 0:
+            raise ValueError(
+                "prepare: the data set ends, and would be prepared in each "
+                "epoch as in the first; give an endless one (`repeat()`), and "
+                "`fit` its `steps_per_epoch`."
+            )
 
         retry = int(self.retry.numpy())
 

@@ -6,8 +6,6 @@ returns float32. With `r` the logits of real and `f` those of fake images,
 Constant factors are as in the papers' sums of expectations: there is no 1/2.
 """
 
-import inspect
-
 import keras
 from keras import ops
 
@@ -338,8 +336,8 @@ def get(identifier):
     Args:
         identifier: a name of `NAMES`; a dictionary with `"name"` and the
             arguments of that loss; the dictionary of
-            `keras.saving.serialize_keras_object`; or an object with methods
-            `discriminator` and `generator`, which is returned as it is.
+            `keras.saving.serialize_keras_object`; or an `AdversarialLoss`,
+            which is returned as it is.
 
     Raises:
         ValueError: for an unknown name or argument, or anything else.
@@ -364,15 +362,11 @@ def get(identifier):
                     )
                 )
         return cls(**arguments)
-    if not inspect.isclass(identifier) and all(
-        callable(getattr(identifier, method, None))
-        for method in ("discriminator", "generator")
-    ):
+    if isinstance(identifier, AdversarialLoss):
         return identifier
     raise ValueError(
         f"loss: got {identifier!r}; pass a name ({', '.join(_LOSSES)}), a "
-        "dictionary with 'name', or an object with methods `discriminator` "
-        "and `generator`."
+        "dictionary with 'name', or an AdversarialLoss."
     )
 
 

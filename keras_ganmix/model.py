@@ -10,12 +10,15 @@ from keras_ganmix.checks import (
     check_arguments,
     check_composition,
     check_data,
+    check_packing,
     connect,
     example_images,
     example_inputs,
+    take_over,
 )
 from keras_ganmix.discriminator import DiscriminatorView
 from keras_ganmix.faults import Faults
+from keras_ganmix.means import LoggedMeans
 from keras_ganmix.ops.pixels import to_uint8
 from keras_ganmix.regularizers.base import Regularizer
 from keras_ganmix.sampling import sample
@@ -23,7 +26,7 @@ from keras_ganmix.utils.models import copy_of_model
 from keras_ganmix.workers import Workers
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(LoggedMeans, keras.Model):
     """A generator and a discriminator that are trained together.
 
     The arguments are those of `GAN`.
@@ -83,9 +86,11 @@ class AdversarialModel(keras.Model):
 
     def _set_up_regularizers(self):
         check_composition(self.regularizers)
+        check_packing(self.discriminator, self._active)
         for regularizer in self.regularizers:
             if regularizer.needs_features:
                 self.view.require_features(regularizer.name)
+            take_over(regularizer)
             if not regularizer.built:
                 regularizer.build(
                     image_shape=self.image_shape,
@@ -163,6 +168,9 @@ class AdversarialModel(keras.Model):
                 on a single GPU and not on CPUs, where it was measured to be
                 no faster.
             **kwargs: `run_eagerly`, `steps_per_execution`.
+
+        The rates that the optimizers have here, of the generator and of the
+        discriminator, stay in `learning_rates`.
         """
         arguments = {"jit_compile": jit_compile, **kwargs}
         if jit_compile == "auto":
@@ -187,8 +195,19 @@ class AdversarialModel(keras.Model):
                 "generator_optimizer and discriminator_optimizer are the same "
                 "object; each needs its own."
             )
-        self.generator_optimizer.build(self.generator.trainable_variables)
-        self.discriminator_optimizer.build(self.discriminator_variables)
+        for optimizer, variables in (
+            (self.generator_optimizer, self.generator.trainable_variables),
+            (self.discriminator_optimizer, self.discriminator_variables),
+        ):
+            if not optimizer.built:
+                optimizer.build(variables)
+        self.learning_rates = [
+            float(keras.ops.convert_to_numpy(_inner(optimizer).learning_rate))
+            for optimizer in (
+                self.generator_optimizer,
+                self.discriminator_optimizer,
+            )
+        ]
         # As given: another machine decides anew what "auto" is.
         self._compile_arguments = arguments
 
@@ -310,14 +329,19 @@ class AdversarialModel(keras.Model):
             "loss": serialize(self.adversarial_loss),
             "generator_optimizer": serialize(self.generator_optimizer),
             "discriminator_optimizer": serialize(self.discriminator_optimizer),
+            "learning_rates": list(self.learning_rates),
             **self._compile_arguments,
         }
 
     def compile_from_config(self, config):
         config = dict(config)
+        rates = config.pop("learning_rates", None)
         for key in ("loss", "generator_optimizer", "discriminator_optimizer"):
             config[key] = keras.saving.deserialize_keras_object(config[key])
         self.compile(**config)
+        if rates is not None:
+            # Those of the optimizers may have been lowered by then.
+            self.learning_rates = list(rates)
 
 
 def _latent_dim(generator, latent_dim):

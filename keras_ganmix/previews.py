@@ -179,14 +179,17 @@ def _adaptive_mix(regularizer, scene):
 
 def _dag(regularizer, scene):
     own = scene.context.of(regularizer.name)
-    copies = {"real": own.prepared(regularizer)}
+    prepared = own.prepared(regularizer)
+    copies = {"real": prepared["copies"]}
     note = "Each head compares reals and fakes that were transformed alike."
     if regularizer.real_only:
         note = "real_only: fakes are compared as they are."
         shape = ops.shape(copies["real"])
         copies["fake"] = ops.broadcast_to(own.fake.images[:, None], shape)
     else:
-        copies["fake"] = regularizer.prepare(own.fake.images, own.draws)
+        copies["fake"] = regularizer.copies(
+            own.fake.images, prepared.get("uniforms")
+        )
     intact = {kind: _array(getattr(own, kind).images) for kind in copies}
     copies = {kind: _array(images) for kind, images in copies.items()}
     shared = regularizer.heads == "shared"

@@ -231,6 +231,62 @@ def test_conditional(tiny):
         gan.fit(tiny.dataset(num_classes=5), steps_per_epoch=1, verbose=0)
 
 
+def test_a_column_of_labels_is_as_good_as_a_row(tiny):
+    images, labels = tiny.images(16), np.arange(16) % 3
+    found = []
+    for y in (labels, labels[:, None]):
+        regularizers = [kgm.regularizers.ModeSeeking(), kgm.regularizers.DAG()]
+        gan = tiny.gan(regularizers, num_classes=3)
+        found.append(gan.fit(images, y, batch_size=8, verbose=0).history)
+    assert found[0] == found[1]
+    assert found[0]["generator/ModeSeeking"][0] > 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.eye(3)[np.arange(80) % 3], "of type float64 and shape .*3"),
+        (np.arange(80.0) % 3, "of type float64"),
+        (np.eye(3, dtype=int)[np.arange(80) % 3], "one integer for each"),
+        (np.r_[np.zeros(79, int), 3], r"labels 0\.\.3"),  # the last one
+    ],
+)
+def test_labels_that_do_not_fit(tiny, labels, message):
+    gan = tiny.gan(num_classes=3)
+    with pytest.raises(ValueError, match=message):
+        gan.fit(tiny.images(80), labels, batch_size=8, verbose=0)
+
+
+def test_a_regularizer_with_weights_belongs_to_one_gan(tiny):
+    for regularizer in (kgm.regularizers.DAG(), kgm.regularizers.LeCam()):
+        tiny.gan([regularizer])
+        with pytest.raises(ValueError, match="that of another GAN already"):
+            tiny.gan([regularizer])
+    penalty = kgm.regularizers.R1()
+    tiny.gan([penalty]), tiny.gan([penalty])
+
+
+@pytest.mark.parametrize("which", ["generator", "discriminator"])
+def test_losses_of_layers_are_refused(tiny, which):
+    models = {"generator": tiny.generator, "discriminator": tiny.discriminator}
+    models = {name: make() for name, make in models.items()}
+    inner = models[which]
+    last = keras.layers.ActivityRegularization(l2=1.0)(inner.outputs[0])
+    models[which] = keras.Model(inner.inputs, last, name="with_losses")
+    with pytest.raises(ValueError, match="'with_losses' has losses of its own"):
+        kgm.GAN(**models)
+
+
+def test_compiling_again_keeps_what_the_optimizers_have(tiny):
+    gan = tiny.gan(optimizer="adam")
+    gan.fit(tiny.dataset(), steps_per_epoch=2, verbose=0)
+    optimizer = gan.discriminator_optimizer
+    optimizers = gan.generator_optimizer, optimizer
+    before = [np.array(v) for v in optimizer.variables]
+    gan.compile("logistic", *optimizers)
+    assert_equal(before, [np.array(v) for v in optimizer.variables])
+
+
 def test_evaluate_gives_the_losses_and_changes_nothing(tiny):
     gan = tiny.gan(loss="hinge")
     before = weights_of(gan)
@@ -295,6 +351,29 @@ class Subclassed(keras.Model):
 
     def call(self, images, training=False):
         return self.head(self.features(images))
+
+
+class Conditional(keras.Model):
+    """A subclassed discriminator that takes labels."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten = keras.layers.Flatten()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, inputs, training=False):
+        images, labels = inputs
+        logits = self.dense(self.flatten(images))
+        own = keras.ops.one_hot(labels, 3, dtype=logits.dtype)
+        return keras.ops.sum(own * logits, axis=1, keepdims=True)
+
+
+def test_a_subclassed_discriminator_gets_labels(tiny):
+    generator = tiny.generator(num_classes=3)
+    gan = kgm.GAN(generator, Conditional(), num_classes=3)
+    gan.compile()
+    gan.fit(tiny.dataset(num_classes=3), steps_per_epoch=2, verbose=0)
+    assert int(gan.step.numpy()) == 2
 
 
 def test_heads_fit_on_a_subclassed_discriminator(tiny):

@@ -271,6 +271,34 @@ def test_weights_are_numbers_or_mappings():
         ),
         (
             [
+                "train.synchronized_batch_norm=true",
+                "strategy=mirrored",
+                "regularizers=[{type: SampleMixing, apply: ramp}]",
+            ],
+            "regularizers.0.apply",
+        ),
+        (
+            ["discriminator.packing=2", "regularizers=[{type: Rotation}]"],
+            "regularizers.0",
+        ),
+        (
+            ["discriminator.packing=2", "regularizers=[{type: AdaptiveMix}]"],
+            "regularizers.0",
+        ),
+        (
+            ["discriminator.packing=2", "regularizers=[{type: SampleMixing}]"],
+            "regularizers.0",
+        ),
+        (
+            [
+                "loss=relativistic_pairing",
+                "regularizers.0=SampleMixing",
+                "regularizers.0.generator_weight.value=1.0",
+            ],
+            "regularizers.0.generator_weight",
+        ),
+        (
+            [
                 "train.accumulate=2",
                 "regularizers=[{type: AdaptiveMix, where: pipeline}]",
             ],

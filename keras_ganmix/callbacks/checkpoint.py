@@ -92,6 +92,7 @@ class Checkpoint(StepCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
+        self.model._initial_epoch = None  # or the next `fit` would begin there
         self._epoch, self._is_over = epoch, False
         if self._metrics is not None:
             variables = [v for m in self.model.metrics for v in m.variables]
@@ -115,7 +116,6 @@ class Checkpoint(StepCallback):
             self._is_over = True
 
     def on_train_end(self, logs=None):
-        self.model._initial_epoch = None  # or the next `fit` would begin there
         step = int(self.model.step.numpy())
         if step != self._saved:
             self._note_end(step)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from keras_ganmix.callbacks.base import StepCallback
@@ -14,9 +13,10 @@ class MetricsLog(StepCallback):
     """Logs the mean of every named term, and starts a new mean.
 
     Each line of the file is an object with `step` and a number for each term:
-    the mean over the steps since the line before. A term that none of these
-    steps had, as with a weight for every n-th step alone, is left out. When a
-    run is continued, lines of steps that will be made again are removed first.
+    the mean over the steps since the line before, or since the epoch began
+    that they belong to. A term that none of these steps had, as with a weight
+    for every n-th step alone, is left out. When a run is continued, lines of
+    steps that will be made again are removed first.
 
     Args:
         path: a JSON lines file, or `None`.
@@ -51,13 +51,17 @@ class MetricsLog(StepCallback):
         if self.check_finite:
             check_terms(self.model)
         workers = self.model.workers
-        values = self.model.get_metrics_result()
-        without = self._terms_without_steps()
-        values = {k: float(v) for k, v in values.items() if k not in without}
+        if self.every == "epoch":
+            # Not the metrics, which may be those of validation by now.
+            values = {
+                name: float(value)
+                for name, value in logs.items()
+                if not name.startswith("val_")
+            }
+        else:
+            values = self.model.take_means()
         # What is decided by them shall be the same for all.
         values = workers.from_chief(lambda: values)
-        if self.every != "epoch":  # at the end of an epoch Keras does it
-            self.model.reset_metrics()
         if self.path is not None and workers.is_chief:
             jsonl.append(self.path, {"step": step, **values})
         if self.writer is not None:
@@ -67,11 +71,3 @@ class MetricsLog(StepCallback):
             self.writer.flush()
         for function in self._listeners:
             function(step, values)
-
-    def _terms_without_steps(self):
-        means = keras.metrics.Mean
-        return {
-            metric.name
-            for metric in self.model.metrics
-            if isinstance(metric, means) and not metric.count.numpy()
-        }

@@ -5,12 +5,13 @@ import tensorflow as tf
 
 from keras_ganmix.classifying.methods import Plain, cross_entropy, hits
 from keras_ganmix.faults import Faults
+from keras_ganmix.means import LoggedMeans
 from keras_ganmix.networks import wide_resnet
 from keras_ganmix.ops.random import Draws
 from keras_ganmix.workers import Workers
 
 
-class Classifier(keras.Model):
+class Classifier(LoggedMeans, keras.Model):
     """A network from `networks.wide_resnet`, and how it is trained.
 
     For `fit` on batches of (images, labels), images float32 in [-1, 1]. Every

@@ -109,6 +109,9 @@ class Pack(keras.layers.Layer):
         **kwargs: `name`, `dtype`.
     """
 
+    #: What it gives for a sample depends on which stand beside it.
+    joins_samples = True
+
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)
         self.size = size

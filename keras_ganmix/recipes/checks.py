@@ -84,6 +84,14 @@ def _regularizers(recipe):
             judging[index] = name
         if item.type == "SampleMixing":
             yield from _mixing(path, item, recipe.loss)
+        packing = getattr(recipe.discriminator, "packing", 1)
+        if packing > 1 and not _fits_packing(item):
+            yield (
+                path,
+                f"{item.type} does not go with discriminator.packing "
+                f"{packing}: mixtures of different shares, or copies of one "
+                "sample, would be judged together; allowed: packing 1",
+            )
         divided = recipe.train.accumulate > 1
         if item.type == "AdaptiveMix" and item.where == "pipeline" and divided:
             yield (
@@ -104,6 +112,12 @@ def _replaces_judging(item):
     if item.type == "AdaptiveMix":
         return item.logits != "plain"
     return item.type == "SampleMixing" and item.apply in ("replace", "ramp")
+
+
+def _fits_packing(item):
+    if item.type == "Rotation":
+        return item.fraction is None
+    return item.type not in ("SampleMixing", "AdaptiveMix")
 
 
 def _mixing(path, item, loss):
@@ -128,6 +142,15 @@ def _mixing(path, item, loss):
             f"{path}.apply",
             f"'replace' does not go with mode {mode!r}, which alone does not "
             "tell real from fake; allowed: add, ramp",
+        )
+    given = item.generator_weight
+    given = given.value if isinstance(given, Weight) else given
+    if given and loss not in BRANCH_LOSSES:
+        yield (
+            f"{path}.generator_weight",
+            f"the generator's term needs a loss of single logits, which "
+            f"{loss!r} is not; allowed: 0, or one of the losses "
+            f"{', '.join(BRANCH_LOSSES)}",
         )
     if item.apply != "add" and item.weight != 1.0:
         yield (
@@ -154,6 +177,13 @@ def _training(recipe):
         )
     if train.synchronized_batch_norm and recipe.strategy != "none":
         for index, item in enumerate(recipe.regularizers):
+            if getattr(item, "apply", None) == "ramp":
+                yield (
+                    f"regularizers.{index}.apply",
+                    "'ramp' mixes in some steps, but replicas cannot exchange "
+                    "statistics in some steps only; allowed: add, replace, or "
+                    "train.synchronized_batch_norm=false",
+                )
             for name, weight in item:
                 if isinstance(weight, Weight) and weight.every > 1:
                     yield (

@@ -84,6 +84,7 @@ class AdaptiveMix(Regularizer):
     """
 
     needs_features = True
+    fits_packing = False
 
     def __init__(
         self,

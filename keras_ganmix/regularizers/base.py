@@ -134,6 +134,9 @@ class Regularizer(keras.layers.Layer):
 
     #: Features of the discriminator are used.
     needs_features = False
+    #: It goes with a discriminator that judges several samples at a time:
+    #: what it lets it judge is one sample for each of the batch, in its order.
+    fits_packing = True
     #: Names of the scalars given to `context.report`.
     reports = ()
     #: It penalises gradients at images and has a method

@@ -1,5 +1,7 @@
 """DAG: each transform of the images has a head of its own."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -8,6 +10,7 @@ from keras_ganmix.ops import transforms
 from keras_ganmix.regularizers.arguments import PLACES, check_name
 from keras_ganmix.regularizers.base import Regularizer, Weight
 from keras_ganmix.regularizers.transform_heads import POOLINGS, TransformHeads
+from keras_ganmix.utils.models import joins_samples
 
 NORMALIZATIONS = ("k-1", "official")
 HEADS = ("per_transform", "shared")
@@ -41,8 +44,9 @@ class DAG(Regularizer):
     there, for example with `GAN(feature_layer="flatten")`.
 
     Costs K - 1 further trunk passes of the reals and the fakes (K if
-    `"official"`), as one concatenated pass if the discriminator has no batch
-    normalisation, otherwise one after the other; and those of the penalties.
+    `"official"`), as one concatenated pass if the discriminator has neither
+    batch normalisation nor packing, otherwise one after the other; and those of
+    the penalties.
 
     References:
 
@@ -150,17 +154,32 @@ class DAG(Regularizer):
             draws: `Draws` of this regularizer in this step.
 
         Returns:
-            `(batch, heads, *image_shape)`, copy k for head k.
+            Dictionary of `copies` `(batch, heads, *image_shape)`, copy k for
+            head k, and for random transforms the `uniforms` `(batch, n)` that
+            they were made by.
         """
         batch = ops.shape(images)[0]
-        copies = []
-        for policy, transform in self._transforms:
-            uniforms = None
+        uniforms = [
+            draws.uniform(
+                f"{policy}/{transform.name}", (batch, transform.uniforms)
+            )
+            for policy, transform in self._transforms
+            if transform.uniforms
+        ]
+        made = {}
+        if uniforms:
+            made["uniforms"] = ops.concatenate(uniforms, axis=1)
+        return {"copies": self.copies(images, **made), **made}
+
+    def copies(self, images, uniforms=None):
+        """The copies of images that given uniforms make."""
+        copies, first = [], 0
+        for _, transform in self._transforms:
+            own = None
             if transform.uniforms:
-                uniforms = draws.uniform(
-                    f"{policy}/{transform.name}", (batch, transform.uniforms)
-                )
-            copies.append(transform(images, uniforms))
+                own = uniforms[:, first : first + transform.uniforms]
+                first += transform.uniforms
+            copies.append(transform(images, own))
         return ops.stack(copies, axis=1)
 
     # Heads.
@@ -209,13 +228,14 @@ class DAG(Regularizer):
     def discriminator_loss(self, context):
         real, fake = context.real, context.fake
         view = context.discriminator
-        copies = context.prepared(self)
+        prepared = context.prepared(self)
+        copies = prepared["copies"]
         if self.real_only:
             real_logits = self.judge_all(view, copies, real.labels)
             fake_logits = self._judge_plain(fake)
             fakes = [fake.images] * len(self._transforms)
         else:
-            fake_copies = self.prepare(fake.images, context.draws)
+            fake_copies = self.copies(fake.images, prepared.get("uniforms"))
             real_logits, fake_logits = self._judge_both(
                 view, copies, fake_copies, real.labels, fake.labels
             )
@@ -236,13 +256,13 @@ class DAG(Regularizer):
         if self.real_only:
             fake_logits = self._judge_plain(fake)
         else:
-            copies = self.prepare(fake.images, context.draws)
+            copies = self.prepare(fake.images, context.draws)["copies"]
             fake_logits = self.judge_all(view, copies, fake.labels)
         real_logits = None
         if context.loss.needs_real:
             # Not what the pipeline has prepared: that is drawn for the
             # discriminator, and here reals and fakes share their draws.
-            copies = self.prepare(context.real.images, context.draws)
+            copies = self.prepare(context.real.images, context.draws)["copies"]
             real_logits = self.judge_all(view, copies, context.real.labels)
         total = 0.0
         for k, share in enumerate(self._shares):
@@ -296,13 +316,16 @@ class DAG(Regularizer):
                     compute,
                     lambda: tf.constant(0.0),
                 )
-            total += weight.at(context.step) * value
+            # In steps that both are lazy in, this term counts `every` times
+            # as well.
+            common = math.gcd(self.discriminator_weight.every, weight.every)
+            total += weight.at(context.step) / common * value
         return total
 
 
 def _couples_batch(model):
     """Whether an image's features depend on the other images of the batch."""
-    return any(
+    return joins_samples(model) or any(
         isinstance(layer, keras.layers.BatchNormalization)
         for layer in model._flatten_layers()
     )

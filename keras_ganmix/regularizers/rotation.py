@@ -87,6 +87,11 @@ class Rotation(SelfSupervision):
                 f"{image_shape[0]} x {image_shape[1]}; crop or pad them."
             )
 
+    @property
+    def fits_packing(self):
+        """Not if an image is judged beside its own rotations."""
+        return self.fraction is None
+
     # Every image is followed by its own rotations, so that a batch can be
     # spread over replicas. The small numbers guard against 3 * (1 / 3) < 1.
 

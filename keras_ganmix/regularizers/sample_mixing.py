@@ -108,6 +108,8 @@ class SampleMixing(Regularizer):
             not go with them, or boxes in data that are not images.
     """
 
+    fits_packing = False
+
     def __init__(
         self,
         mask="srmix",

@@ -12,6 +12,18 @@ def is_functional(model):
     return bool(getattr(model, "inputs", None))
 
 
+def joins_samples(model):
+    """Whether what a sample gives depends on which stand beside it.
+
+    So it is with layers that have a true attribute `joins_samples`, as
+    `networks.layers.Pack`.
+    """
+    return any(
+        getattr(layer, "joins_samples", False)
+        for layer in model._flatten_layers()
+    )
+
+
 def copy_of_model(model, example):
     """A model of its own with the same weights, named `averaged_...`.
 

@@ -30,7 +30,7 @@ def train(tiny, folder, steps, total=20):
     start = checkpoint.restore(gan)
     log = MetricsLog(folder / "metrics.jsonl", every=4)
     callbacks = [
-        LinearDecay(5, total, 0.1, learning_rates=(1e-3, 1e-3)),
+        LinearDecay(5, total, 0.1),
         log,
         Samples(folder / "samples", every=5, count=4, gif=folder / "p.gif"),
         checkpoint,
@@ -162,6 +162,38 @@ def test_no_epoch_is_left_out_or_done_twice(tiny, tmp_path, every, known):
     assert fit(2) == 10
     assert fit(2) == 10
     assert fit(3) == 14
+
+
+def test_a_fit_that_broke_leaves_nothing_to_the_next(tiny, tmp_path):
+    """Not where it was to begin, either."""
+    data = tiny.dataset(n=32, repeat=False)
+    first = tiny.gan()
+    first.fit(data, epochs=4, callbacks=[Checkpoint(tmp_path)], verbose=0)
+
+    class Broken(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    gan = tiny.gan()
+    callbacks = [Broken(), Checkpoint(tmp_path)]
+    with pytest.raises(KeyboardInterrupt):
+        gan.fit(data, epochs=5, callbacks=callbacks, verbose=0)
+    before = int(gan.step.numpy())
+    gan.fit(data, epochs=2, verbose=0)
+    assert int(gan.step.numpy()) == before + 8
+
+
+def test_rates_decay_from_those_of_compile(tiny):
+    gan = tiny.gan()
+    for first in (0, 4):
+        gan.fit(
+            tiny.dataset(),
+            steps_per_epoch=4,
+            callbacks=[LinearDecay(0, 16)],
+            verbose=0,
+        )
+        rate = float(gan.generator_optimizer.learning_rate.numpy())
+        assert rate == pytest.approx(0.05 * (1 - (first + 4) / 16))
 
 
 def test_keeps_the_newest_and_sweeps_leftovers(tiny, tmp_path):

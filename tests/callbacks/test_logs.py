@@ -36,3 +36,43 @@ def test_terms_that_no_step_had_are_not_logged_as_zero(
     np.testing.assert_allclose(mean, alone, rtol=1e-6)
     assert min(alone) > 0
     assert all("discriminator_loss" in x for x in lines[1])
+
+
+def test_keras_counts_all_steps_of_an_epoch(tiny, tmp_path):
+    """Whatever the log has taken of them."""
+    found = []
+    for callbacks in ([], [MetricsLog(tmp_path / "m.jsonl", 2)]):
+        gan = tiny.gan([R1()])
+        history = gan.fit(
+            tiny.dataset(),
+            steps_per_epoch=5,
+            epochs=2,
+            callbacks=callbacks,
+            verbose=0,
+        ).history
+        found.append(history)
+    assert found[0].keys() == found[1].keys()
+    for name, values in found[0].items():
+        np.testing.assert_allclose(values, found[1][name], rtol=1e-5)
+    # A line in the middle of an epoch begins with it.
+    steps = [x["step"] for x in jsonl.read(tmp_path / "m.jsonl")]
+    assert steps == [2, 4, 6, 8, 10]
+
+
+def test_lines_of_epochs_are_those_of_training(tiny, tmp_path):
+    """Not of the images that are held out."""
+    gan = tiny.gan([R1()])
+    log = MetricsLog(tmp_path / "m.jsonl")
+    history = gan.fit(
+        tiny.dataset(),
+        steps_per_epoch=4,
+        validation_data=tiny.images(16, seed=1),
+        validation_batch_size=8,
+        callbacks=[log],
+        verbose=0,
+    ).history
+    (line,) = jsonl.read(tmp_path / "m.jsonl")
+    assert line.pop("step") == 4
+    expected = {k: v[0] for k, v in history.items() if k[:4] != "val_"}
+    assert line == pytest.approx(expected) and "discriminator/R1" in line
+    assert line["discriminator_loss"] != history["val_discriminator_loss"][0]

@@ -168,7 +168,7 @@ def test_heads_do_not_share_weights(tiny):
     """Each head's term has no gradient in any other head's column."""
     dag = DAG(["rotation", "cropping"])
     context = context_of(tiny, dag)
-    copies = dag.prepare(context.real.images, context.draws)
+    copies = dag.prepare(context.real.images, context.draws)["copies"]
     heads = dag.transform_heads
     for k in range(len(dag.names)):
         with tf.GradientTape() as tape:
@@ -331,12 +331,53 @@ def test_class_vectors_are_shared_by_the_heads(tiny):
     )
 
 
+@pytest.mark.parametrize("lazy", [(1, 1), (1, 4), (2, 4), (4, 4)])
+def test_lazy_penalties_of_heads_keep_their_weight(tiny, lazy):
+    """The mean over steps is that of terms that are computed in each."""
+    own, inner = lazy
+    found = []
+    for step in range(4):
+        terms = []
+        for weight in (3.0, 0.0):
+            penalty = R1(Weight(weight, every=inner))
+            dag = DAG(weight=Weight(1.0, every=own))
+            context = context_of(tiny, dag, penalties=[penalty], step=step)
+            value, active, _ = dag.term("discriminator", context)
+            terms.append(float(value) * float(active))
+        found.append(terms[0] - terms[1])
+    dag = DAG(weight=1.0)
+    with_it = context_of(tiny, dag, penalties=[R1(3.0)])
+    expected = float(dag.discriminator_loss(with_it))
+    expected -= float(_without_penalty(tiny))
+    assert np.mean(found) == pytest.approx(expected, rel=1e-4)
+
+
+def _without_penalty(tiny):
+    dag = DAG(weight=1.0)
+    return dag.discriminator_loss(context_of(tiny, dag))
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_fakes_are_changed_as_the_pipeline_changed_the_reals(tiny, jit):
+    """Also if the compiled step would draw other numbers."""
+    dag = DAG("cutout", where="pipeline")
+    gan = tiny.gan([dag], jit_compile=jit)
+    ones = np.ones((8, 8, 8, 1), "float32")
+    data = tf.data.Dataset.from_tensors(ones).repeat()
+    batch, *_ = (next(iter(gan.prepare(data))),)
+    made = batch["prepared"][dag.name]
+    fakes = tf.function(dag.copies, jit_compile=jit)(ones, made["uniforms"])
+    np.testing.assert_array_equal(fakes, made["copies"])
+    gan.fit(gan.prepare(data), steps_per_epoch=1, verbose=0)
+
+
 def test_real_and_fake_share_random_transforms(tiny):
     dag = DAG(["translation", "cutout"])
     context = context_of(tiny, dag)
     ones = tf.ones_like(context.real.images)
-    a = dag.prepare(ones, context.draws).numpy()
-    b = dag.prepare(2 * ones, context.draws).numpy()
+    made = dag.prepare(ones, context.draws)
+    a = made["copies"].numpy()
+    b = dag.copies(2 * ones, made["uniforms"]).numpy()
     np.testing.assert_array_equal(2 * a, b)
     assert len(np.unique(a.reshape(6, -1), axis=0)) > 1  # per sample
 
@@ -437,7 +478,7 @@ def test_points_are_rotated_about_the_origin():
     dag = DAG("rotation")
     dag.build((2,), (7,))
     points = np.random.default_rng(0).normal(size=(5, 2)).astype("float32")
-    copies = dag.prepare(tf.constant(points), Draws(0, 0)).numpy()
+    copies = dag.prepare(tf.constant(points), Draws(0, 0))["copies"].numpy()
     complex_points = points[:, 0] + 1j * points[:, 1]
     for k in range(3):
         rotated = complex_points * 1j ** (k + 1)

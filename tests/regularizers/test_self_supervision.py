@@ -130,9 +130,12 @@ def test_tasks_see_images_without_augmentation(tiny, step_of, task):
 def test_pipeline_prepares_what_the_step_would(tiny, task):
     task = task(where="pipeline")
     gan = tiny.gan([task], discriminator_steps=2)
-    data = tiny.dataset(batch=16, repeat=False)
+    data = tiny.dataset(batch=16)
+    with pytest.raises(ValueError, match="the data set ends"):
+        gan.prepare(data.take(2))
     dataset = gan.prepare(data, start_step=5)
-    for step, (batch, images) in enumerate(zip(dataset, data, strict=True)):
+    pairs = zip(dataset.take(2), data.take(2), strict=True)
+    for step, (batch, images) in enumerate(pairs):
         dealt = gan.deal(batch)
         for i, (real, _, prepared) in enumerate(dealt):
             np.testing.assert_array_equal(real, images[i::2])
