@@ -10,7 +10,8 @@ written anew but for its head and all that is not `arms`.
     python benchmarks/evidence/choose.py --best 2 \\
         sweeps/fashion_6000/sweep.json benchmarks/evidence/fashion_60000.yaml
 
-takes the baseline and the two best other arms of any sweep instead.
+takes the baseline and the two best other arms of any sweep instead, not those
+of which a run failed. It also reads what was collected of a sweep.
 """
 
 import argparse
@@ -62,7 +63,13 @@ def best_settings(found):
 def best_arms(found, n):
     """The changes of the baseline and of the n best other arms, as a dict."""
     row, base = _first_row(found), found["baseline"]
-    means = _ranked(row, "the sweep", found["arms"])
+    failed = {c["arm"] for c in found["cells"] if c["status"] == "failed"}
+    if base in failed:
+        raise SystemExit(f"error: a run of the baseline, {base}, failed")
+    for arm in sorted(failed):
+        print(f"{arm}: left out, since a run of it failed")
+    arms = [arm for arm in found["arms"] if arm not in failed]
+    means = _ranked(row, "the sweep", arms)
     others = [arm for arm in means if arm != base]
     for arm in (base, *others):
         print(f"{arm}: {row['score']} {means[arm]:.4g}")

@@ -17,7 +17,11 @@ class Summary(typing.NamedTuple):
 
 
 class Difference(typing.NamedTuple):
-    """Mean difference over pairs; the interval is `None` for one pair."""
+    """Mean difference over pairs.
+
+    The interval is `None` for one pair, and where all differences are equal:
+    they then show no spread to make it of.
+    """
 
     mean: float
     interval: tuple | None
@@ -59,6 +63,8 @@ def difference(values, baseline):
     if count == 1:
         return Difference(mean, None, 1)
     error = float(found.std(ddof=1)) / math.sqrt(count)
+    if error <= 1e-12 * abs(mean):
+        return Difference(mean, None, count)
     half = t_quantile(count - 1) * error
     return Difference(mean, (mean - half, mean + half), count)
 

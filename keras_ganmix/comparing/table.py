@@ -82,7 +82,7 @@ def _cell(arm, name, base):
 
 def _verdict(found, better):
     if found.interval is None:
-        return "one seed"
+        return "one seed" if found.count == 1 else "same in all seeds"
     if not better:
         return ""
     if found.sign == 0:

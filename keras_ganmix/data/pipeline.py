@@ -99,7 +99,7 @@ def dataset(
     # `take` and `flat_map` hide the length that progress bars show.
     stream = stream.apply(tf.data.experimental.assert_cardinality(cardinality))
     if prefetch:
-        stream = stream.prefetch(tf.data.AUTOTUNE)
+        stream = stream.prefetch(2)
     return stream.with_options(_options())
 
 
@@ -233,4 +233,6 @@ def _options():
         tf.data.experimental.AutoShardPolicy.DATA
     )
     options.deterministic = True
+    # Its thread sleeps up to a minute before it lets a run end.
+    options.autotune.enabled = False
     return options

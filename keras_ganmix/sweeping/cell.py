@@ -4,6 +4,7 @@ These processes are started by `workers`; each is the command `sweep` again,
 so that whoever looks for the sweep among the processes finds all of it.
 """
 
+import math
 import os
 import signal
 import sys
@@ -104,23 +105,46 @@ def _measure(recipe, source, run):
 
 
 def _median_step(gan, dataset):
-    """The median, so that what else the machine does counts little."""
+    """Seconds per step, each kind of step by its median.
+
+    So what else the machine does counts little. Terms that are computed every
+    few steps make several kinds of steps, which come in turn.
+    """
     import keras
 
-    ends = []
+    ends, kinds = [], _kinds_of_steps(gan)
 
     def note(batch, logs):
         ends.append(time.monotonic())
-        if len(ends) > _FEW and ends[-1] - ends[0] > _SECONDS:
+        enough = len(ends) > _FEW * kinds and ends[-1] - ends[0] > _SECONDS
+        if enough or len(ends) > _MOST:
             gan.stop_training = True
 
     gan.fit(
         dataset,
-        steps_per_epoch=_MOST,
+        steps_per_epoch=(_MOST + 1) * gan.steps_per_execution,
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=note)],
         verbose=0,
     )
-    return float(np.median(np.diff(ends))) / gan.steps_per_execution
+    steps = np.diff(ends)
+    if len(steps) < kinds:
+        return float(np.mean(steps)) / gan.steps_per_execution
+    medians = [np.median(steps[kind::kinds]) for kind in range(kinds)]
+    return float(np.mean(medians)) / gan.steps_per_execution
+
+
+def _kinds_of_steps(gan):
+    """How many executions there are until the same terms come together."""
+    every = [
+        weight.every
+        for regularizer in gan.regularizers
+        for weight in (
+            regularizer.discriminator_weight,
+            regularizer.generator_weight,
+        )
+    ]
+    together = math.lcm(*every)
+    return together // math.gcd(together, gan.steps_per_execution)
 
 
 def stop_with_parent():

@@ -25,10 +25,14 @@ def collect(plan, folder):
         `evaluate`), `common` (changes to all arms), `arms` (their further
         changes, resolved recipe and ms per step),
         `protocols` and `floor` of the scores, `cells`, and `table`, a list of
-        rows of one score each (see `make_row`).
+        rows of one score each (see `make_row`). A cell that was scored by
+        another protocol than the baseline says so (`otherwise`) and is in no
+        row.
     """
     cells, protocols, floor = [], [], {}
-    for arm, seed in plan.cells():
+    order = list(plan.cells())
+    # The baseline first, with which the others are compared.
+    for arm, seed in sorted(order, key=lambda cell: cell[0] != plan.baseline):
         record = read_record(folder, arm, seed) or {}
         cell = {
             "arm": arm,
@@ -48,8 +52,11 @@ def collect(plan, folder):
             cell["scores"] = _merge([e.scores for e in found])
             cell["curves"] = _curves(folder.run(arm, seed).scores)
             floor = floor or _merge([e.floor for e in found])
-            protocols = protocols or [e.protocol.to_dict() for e in found]
+            protocols = protocols or [e.protocol for e in found]
+            if otherwise := _otherwise(protocols, found):
+                cell["otherwise"] = otherwise
         cells.append(cell)
+    cells.sort(key=lambda cell: order.index((cell["arm"], cell["seed"])))
     return {
         "recipe": plan.recipe,
         "baseline": plan.baseline,
@@ -64,11 +71,20 @@ def collect(plan, folder):
             }
             for arm, recipe in plan.arms.items()
         },
-        "protocols": protocols,
+        "protocols": [protocol.to_dict() for protocol in protocols],
         "floor": floor,
         "cells": cells,
         "table": make_rows(plan.baseline, list(plan.arms), cells, floor),
     }
+
+
+def _otherwise(protocols, found):
+    """How a cell was scored otherwise than the baseline, or nothing."""
+    return "; ".join(
+        f"{name}: {old} there, {new} here"
+        for protocol, own in zip(protocols, found, strict=True)
+        for name, (old, new) in protocol.differences(own.protocol).items()
+    )
 
 
 def _merge(dicts):
@@ -106,6 +122,8 @@ def make_rows(baseline, arms, cells, floor):
     """A row for each score that a finished cell has; see `make_row`."""
     values = {}
     for cell in cells:
+        if "otherwise" in cell:
+            continue
         for name, value in cell.get("scores", {}).items():
             own = values.setdefault(name, {}).setdefault(cell["arm"], {})
             own[cell["seed"]] = value

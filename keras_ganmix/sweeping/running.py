@@ -112,7 +112,7 @@ class Sweep:
             end = {
                 "status": FAILED,
                 "code": code,
-                "message": worker.last_words(),
+                "message": worker.last_words() or _exit(code),
             }
         record = write_record(self.folder, arm, seed, worker, **end)
         if not end:
@@ -160,3 +160,10 @@ class Sweep:
             return
         write_text(self.folder.page, text)
         cli.say(f"page: {self.folder.page}")
+
+
+def _exit(code):
+    """What is known of a process that ended without a word."""
+    if code >= 0:
+        return f"exit code {code}"
+    return f"killed by signal {-code}"

@@ -66,11 +66,16 @@ def notes(found):
     texts = []
     if left:
         texts.append(f"{left} of {len(found['cells'])} runs are not made yet")
-    return texts + [
-        f"{cell['arm']}, seed {cell['seed']}: failed: {cell['message']}"
-        for cell in found["cells"]
-        if cell["status"] == "failed"
-    ]
+    for cell in found["cells"]:
+        who = f"{cell['arm']}, seed {cell['seed']}"
+        if cell["status"] == "failed":
+            texts.append(f"{who}: failed: {cell['message']}")
+        if "otherwise" in cell:
+            texts.append(
+                f"{who}: not compared, since it was scored by another "
+                f"protocol than the baseline ({cell['otherwise']})"
+            )
+    return texts
 
 
 def as_text(found):

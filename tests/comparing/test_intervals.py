@@ -7,6 +7,7 @@ from keras_ganmix.comparing.intervals import (
     summarize,
     t_quantile,
 )
+from keras_ganmix.comparing.table import _verdict
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 7, 15, 60, 500])
@@ -44,6 +45,13 @@ def test_only_seeds_that_both_have_are_paired():
     assert difference({0: 3.0}, {0: 1.0}) == (2.0, None, 1)
     assert difference({0: 3.0}, {0: 1.0}).sign == 0
     assert difference({0: 3.0}, {1: 1.0}) is None
+
+
+def test_differences_without_spread_have_no_interval():
+    own, base = {0: 8.0, 1: 8.0}, {0: 7.0, 1: 7.0}
+    assert difference(own, base) == (1.0, None, 2)
+    assert _verdict(difference(own, base), "higher") == "same in all seeds"
+    assert _verdict(difference({0: 8.0}, base), "higher") == "one seed"
 
 
 def test_spread_is_the_unbiased_standard_deviation():

@@ -260,6 +260,23 @@ def test_runs_without_class_coverage_are_told_to_be_scored_again(
     assert "- Frechet distance: none." in text
 
 
+def test_classifiers_that_were_collected_are_not_lost(runs, places, undrawn):
+    runs.classify()
+    build(runs, places)
+    kept = (places.data / "classify.json").read_text()
+    path = runs.path / "classify" / "classify.json"
+    found = json.loads(path.read_text())
+    lost = found["runs"].pop()
+    path.write_text(json.dumps(found))
+    with pytest.raises(SystemExit):
+        build(runs, places)
+    assert (places.data / "classify.json").read_text() == kept
+    found["runs"] += [lost, lost | {"seed": 99}]
+    path.write_text(json.dumps(found))
+    build(runs, places)
+    assert "99" in (places.data / "classify.json").read_text()
+
+
 def test_augmentation_classifiers_and_landscapes(runs, places, undrawn):
     runs.augmentation()
     runs.classify()

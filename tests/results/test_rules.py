@@ -9,7 +9,7 @@ from scipy import stats
 from keras_ganmix.sweeping.results import make_row
 from tools.results import claims, rules, speed
 from tools.results.costs import read
-from tools.results.fashion import MAIN
+from tools.results.fashion import FULL, MAIN
 from tools.results.places import Places
 from tools.results.rules import FAILS, HOLDS, NOT_RUN, UNDECIDED
 from tools.results.trials import KINDS, modes
@@ -210,6 +210,18 @@ def test_faster_is_in_steps_and_not_in_more_seconds(ends, ratio, verdict):
         seconds_per_step=dict(timed).get,
     )
     assert KINDS["faster"](store, "x").verdict == verdict
+    # Of three such arms one is never there by chance in 9 of 100 cases.
+    three = KINDS["faster"](store, "x", chances=3).verdict
+    assert three == (UNDECIDED if verdict == FAILS else verdict)
+
+
+def test_a_claim_awaits_its_test_on_all_images():
+    """It is one of two chances, until the arms of that are chosen."""
+    store = types.SimpleNamespace(sweeps={})
+    assert KINDS["images"](store, "x", sweep=FULL).verdict == NOT_RUN
+    found = {"arms": ["plain", "y"]}
+    store.sweeps[FULL] = types.SimpleNamespace(found=found)
+    assert KINDS["images"](store, "x", sweep=FULL) is None
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def make_sweep(folder, quality, score):
-    """A folder with the `sweep.json` of arms of one seed."""
+    """A folder with the `sweep.json` of arms of one seed; None is a failure."""
     cells = [
-        {
+        {"arm": arm, "seed": 0, "status": "failed"}
+        if value is None
+        else {
             "arm": arm,
             "seed": 0,
             "status": "done",
@@ -88,6 +90,21 @@ def test_the_best_arms_are_taken_beside_the_baseline(tmp_path):
         "# Head\ncommon: [a=1]\narms:\n  plain:\n    - x=plain\n"
         "  DAG:\n    - x=DAG\n  Mixup:\n    - x=Mixup\nscore: []\n"
     )
+
+
+def test_arms_that_failed_are_not_among_the_best(tmp_path):
+    quality = {"plain": 5, "Mixup": None, "CutMix": 6, "DAG": 3}
+    done, vary = choose(tmp_path, quality, "--best", "1")
+    assert done.returncode == 0, done.stderr
+    assert "Mixup: left out, since a run of it failed" in done.stdout
+    assert "DAG:" in vary and "CutMix" not in vary
+
+
+def test_nothing_is_chosen_beside_a_baseline_that_failed(tmp_path):
+    done, vary = choose(tmp_path, {"plain": None, "DAG": 3}, "--best", "1")
+    assert done.returncode == 1
+    assert "a run of the baseline, plain, failed" in done.stderr
+    assert "old: []" in vary
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,7 +11,9 @@ from scipy import stats
 from keras_ganmix import recipes
 from keras_ganmix.metrics.protocol import Protocol
 from keras_ganmix.metrics.report import Evaluation
-from keras_ganmix.sweeping import results, tables
+from keras_ganmix.regularizers import R1
+from keras_ganmix.sweeping import cell as cells
+from keras_ganmix.sweeping import results, running, tables
 from keras_ganmix.sweeping.budget import Budget
 from keras_ganmix.sweeping.folder import SweepFolder
 from keras_ganmix.sweeping.records import is_left, read_record, write_record
@@ -142,6 +145,47 @@ def test_all_scorings_count_and_failures_are_told(sweep):
     assert "a=\\|b\\|" in page
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {4, 8}
+
+
+def test_scores_of_another_protocol_are_not_compared(sweep):
+    plan, folder = sweep
+    path = folder.scores("r2", 0, 0)
+    values = json.loads(path.read_text())
+    values["protocol"]["num_fake"] += 1
+    path.write_text(json.dumps(values))
+    found = results.collect(plan, folder)
+    told = [text for text in tables.notes(found) if "r2, seed 0" in text]
+    assert "another protocol" in told[0] and "num_fake" in told[0]
+    counts = [row["arms"]["r2"]["count"] for row in found["table"]]
+    assert counts == [3, 3, 3]  # of four that were made
+    assert [(c["arm"], c["seed"]) for c in found["cells"]] == plan.cells()
+
+
+def test_a_process_that_ended_without_a_word_is_told_of():
+    assert running._exit(-9) == "killed by signal 9"
+    assert running._exit(3) == "exit code 3"
+
+
+def test_steps_of_all_kinds_are_timed(tiny, monkeypatch):
+    """A term of every third step costs a third of what it takes."""
+    clock = [0.0]
+    monkeypatch.setattr(cells, "_SECONDS", 0.0)
+    monkeypatch.setattr(cells.time, "monotonic", lambda: clock[0])
+    gan = tiny.gan([R1({"value": 1.0, "every": 3})])
+
+    class Slow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            clock[0] += 7.0 if batch % 3 == 0 else 1.0
+
+    fit = gan.fit
+    monkeypatch.setattr(
+        gan.__class__,
+        "fit",
+        lambda self, *a, callbacks, **k: fit(
+            *a, callbacks=[Slow(), *callbacks], **k
+        ),
+    )
+    assert cells._median_step(gan, tiny.dataset()) == pytest.approx(3.0)
 
 
 def test_what_is_left_is_what_was_not_ended(sweep):

@@ -47,7 +47,7 @@ def collect(folder, places):
     for name in ("classify", "augmentation"):
         path = folder / name / f"{name}.json"
         if path.is_file():
-            _write(_read(path), places.data / path.name)
+            _take_all(path, places.data / path.name)
             copied.append(name)
     path = folder / "landscape" / "lines" / "landscape.json"
     if path.is_file():
@@ -62,6 +62,26 @@ def collect(folder, places):
         _write(_read(leak), places.data / leak.name)
         copied.append("dag_leak")
     return copied
+
+
+def _take_all(path, kept):
+    """Takes an experiment that is whole in itself, unless runs were lost."""
+    found = _read(path)
+    if kept.is_file():
+        lost = _runs(_read(kept)) - _runs(found)
+        if lost:
+            shown = ", ".join(" ".join(map(str, run)) for run in sorted(lost))
+            raise merging.DifferentSweepError(
+                f"{path.name} lacks runs that {kept} has ({shown}); begin "
+                "with a copy of that, or remove it first"
+            )
+    _write(found, kept)
+
+
+def _runs(found):
+    """What tells runs of classifiers apart, as a set of tuples."""
+    keys = ("arm", "images", "seed")
+    return {tuple(run.get(k, "") for k in keys) for run in found["runs"]}
 
 
 def _take_sweep(name, folder, places):
@@ -100,13 +120,13 @@ def _take_sweep(name, folder, places):
 def seconds_per_step(summary):
     """Processor time of a run's steps without scores, or `None`.
 
-    Of the last process that made steps of the run.
+    Nor of a run that was interrupted and went on: it was traced twice, and
+    what was measured is of its last steps alone.
     """
-    made = summary["step"] - summary.get("resumed_at", 0)
-    if "cpu_seconds" not in summary or not made:
+    if "cpu_seconds" not in summary or summary.get("resumed_at", 0):
         return None
     scores = sum(about["cpu_seconds"] for about in summary["evaluation"])
-    return (summary["cpu_seconds"] - scores) / made
+    return (summary["cpu_seconds"] - scores) / summary["step"]
 
 
 def first_runs(found, folder):

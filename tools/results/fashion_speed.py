@@ -38,9 +38,10 @@ def build(sweep, places):
         "## How long until plain's final score?",
         "The first step at which an arm's score during training is at most "
         "plain's at its end, seed by seed; of plain itself, when it was first "
-        "that good. Seconds are steps times the cost per step. For the "
-        "differences a run that never got there counts as the last step, "
-        "which favours it.",
+        "that good. Seconds are steps times the cost per step, which is one "
+        "number for all runs of an arm: their differences have no interval. "
+        "For the differences a run that never got there counts as the last "
+        "step, which favours it.",
         _until(sweep),
     )
 
@@ -72,7 +73,7 @@ def _until(sweep):
                 f"{never[arm]} of {len(own)}",
                 _difference(by_steps, arm, never[arm]),
                 ", ".join(seconds) or "-",
-                _difference(by_cost, arm, never[arm], base),
+                _mean_difference(by_cost, arm, base),
             )
         )
     heads = ("arm", "steps, seed by seed", "never", "difference")
@@ -83,11 +84,18 @@ def _step(step):
     return "never" if step is None else f"{step:,.0f}"
 
 
-def _difference(row, arm, never, factor=1):
+def _mean_difference(row, arm, factor):
+    cell = row["arms"].get(arm) if row else None
+    if cell is None or cell.get("difference") is None:
+        return "-"
+    return f"{factor * cell['difference']:+.3g}"
+
+
+def _difference(row, arm, never):
     """Bold where told apart; "never" cannot be told apart as better."""
     cell = row["arms"].get(arm) if row else None
     if cell is None or "difference" not in cell:
         return "-"
-    text = change(cell, factor)
+    text = change(cell)
     told = ("worse",) if never else ("better", "worse")
     return f"**{text}**" if cell["verdict"] in told else text

@@ -129,7 +129,8 @@ def minutes_per_run(sweep, arm):
 
 def failures(sweep):
     return "\n".join(
-        f"- {cell['arm']}, seed {cell['seed']}: failed: {cell['message']}"
+        f"- {cell['arm']}, seed {cell['seed']}: failed: "
+        f"{cell.get('message', 'without a word')}"
         for cell in sweep.cells
         if cell["status"] == "failed"
     )
