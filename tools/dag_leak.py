@@ -10,7 +10,7 @@ rotations of 90, 180 and 270 degrees about the origin. Three ways to use them:
 - dag: DAG, a head for each angle;
 
 the latter two with the weight 3, by which each angle counts as much as the
-identity, and with 0.2, DAG's default (`_light`).
+identity, and with 0.2, that of the released code (`_light`).
 
 Writes a picture and the counts of generated points near the four centres,
 `docs/images/dag_leak.png` and `.json`. Ten minutes for ten seeds on one core.

@@ -77,12 +77,12 @@ class DAG(_Regularizer):
             "a list of them"
         ),
     ] = "rotation"
-    weight: WeightField = 0.2
-    generator_weight: WeightField = 0.2
+    weight: WeightField = 1.0
+    generator_weight: WeightField = 1.0
     normalize: Literal["k-1", "official"] = "k-1"
     heads: Literal["per_transform", "shared"] = "per_transform"
     real_only: bool = False
-    pooling: Literal["average", "sum", "flatten"] = "average"
+    pooling: Literal["average", "sum", "flatten"] = "flatten"
     spectral_norm: bool = False
     where: _Place = "step"
 
