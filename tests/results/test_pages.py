@@ -188,6 +188,11 @@ def test_pages_of_methods_tell_of_our_runs(runs, places, undrawn):
     assert "yesterday" not in text
     found = row_of(text, "### In our runs", "6,000 garments")
     assert found[0] == "`x=Mixup`" and found[1].startswith("better (-")
+    runs.tuning()
+    build(runs, places)
+    lines = [x for x in page.read_text().splitlines() if "| tuning:" in x]
+    best = [x for x in lines if "best of 2" in x]
+    assert len(lines) == 2 and len(best) == 1 and "`x=Mixup-a`" in best[0]
     page.write_text("# Mixing\n")
     with pytest.raises(ValueError, match="has 0 places for our runs"):
         building.write(places)

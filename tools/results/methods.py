@@ -2,9 +2,10 @@
 
 import re
 
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.sweeping.results import ranked
+from keras_ganmix.sweeping.tables import markdown_table, number
 from tools.results import choosing, leaks
-from tools.results.fashion import FRECHET, FULL, MAIN
+from tools.results.fashion import FRECHET, FULL, MAIN, TUNING
 from tools.results.parts import section
 
 #: Page of a method to its arms in the sweeps.
@@ -91,8 +92,7 @@ def told(store, arms):
             sweep = store.sweeps.get(name)
             if sweep is None or arm not in sweep.found["arms"]:
                 continue
-            changes = sweep.found["arms"][arm]["changes"]
-            setting = ", ".join(f"`{change}`" for change in changes)
+            setting = settings(sweep, arm)
             if name in (MAIN, FULL):
                 found = choosing.images(store, arm, name)
             elif name == ONE_EXTRACTOR:
@@ -100,6 +100,7 @@ def told(store, arms):
             else:
                 found = choosing.modes(store, name, arm)
             lines.append((title, setting, found))
+        lines += tuned(store, arm)
         for images in SAMPLES.get(arm, ()):
             count = f"{int(images):,}"
             title = f"classifiers of {count} images, samples of a WGAN-GP"
@@ -117,6 +118,32 @@ def told(store, arms):
         _of_samples(arms),
         markdown_table(("data", "setting", "what came out"), lines),
     )
+
+
+def tuned(store, arm):
+    """Lines of the settings among which an arm's was chosen."""
+    sweep = store.sweeps.get(TUNING)
+    if sweep is None:
+        return []
+    names = [a for a in sweep.arms if a.rpartition("-")[0] == arm]
+    row = sweep.rows[0]
+    best = next(iter(ranked(row, names)), None)
+    lines = []
+    for name in names:
+        found = f"`{row['score']}` {number(row['arms'][name]['mean'])}"
+        if name == best and len(names) > 1:
+            found += f", best of {len(names)}"
+        plain = row["arms"][sweep.baseline]["mean"]
+        found += f"; plain {number(plain)}"
+        title = f"tuning: 6,000 garments, {sweep.steps:,} steps, one seed"
+        lines.append((title, settings(sweep, name), found))
+    return lines
+
+
+def settings(sweep, arm):
+    """The changes of an arm, as text."""
+    changes = sweep.found["arms"][arm]["changes"]
+    return ", ".join(f"`{change}`" for change in changes)
 
 
 def _of_samples(arms):
