@@ -19,8 +19,8 @@ class Summary(typing.NamedTuple):
 class Difference(typing.NamedTuple):
     """Mean difference over pairs.
 
-    The interval is `None` for one pair, and where all differences are equal:
-    they then show no spread to make it of.
+    The interval is `None` for one pair, and where all differences are equal but
+    not zero: they then show no spread to make it of.
     """
 
     mean: float
@@ -63,7 +63,7 @@ def difference(values, baseline):
     if count == 1:
         return Difference(mean, None, 1)
     error = float(found.std(ddof=1)) / math.sqrt(count)
-    if error <= 1e-12 * abs(mean):
+    if mean and error <= 1e-12 * abs(mean):
         return Difference(mean, None, count)
     half = t_quantile(count - 1) * error
     return Difference(mean, (mean - half, mean + half), count)

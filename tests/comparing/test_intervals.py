@@ -52,6 +52,8 @@ def test_differences_without_spread_have_no_interval():
     assert difference(own, base) == (1.0, None, 2)
     assert _verdict(difference(own, base), "higher") == "same in all seeds"
     assert _verdict(difference({0: 8.0}, base), "higher") == "one seed"
+    assert difference(base, base) == (0.0, (0.0, 0.0), 2)
+    assert _verdict(difference(base, base), "higher") == "not told apart"
 
 
 def test_spread_is_the_unbiased_standard_deviation():
