@@ -70,14 +70,19 @@ def check_packing(discriminator, regularizers):
             )
 
 
-def take_over(regularizer):
-    """Makes a regularizer that of a GAN; refuses one that another has had."""
+def check_owner(regularizer):
+    """Refuses a regularizer that another GAN has had and has trained."""
     if getattr(regularizer, "_is_taken", False) and regularizer.variables:
         raise ValueError(
             f"{regularizer.name} is that of another GAN already, and so are "
             "its weights and averages. Make a new one for each GAN."
         )
-    object.__setattr__(regularizer, "_is_taken", True)
+
+
+def take_over(regularizers):
+    """Makes regularizers those of a GAN."""
+    for regularizer in regularizers:
+        object.__setattr__(regularizer, "_is_taken", True)
 
 
 def connect(gan):
@@ -112,21 +117,26 @@ def connect(gan):
                 f"{shape}, but the discriminator {discriminator.name!r} takes "
                 f"{tuple(expected[1:])}."
             )
-    labels = tf.zeros((1,), tf.int32)
-    logits = discriminator([images, labels] if gan.has_labels else images)
-    if expected is None and tuple(logits.shape) != (1, 1):
-        raise ValueError(
-            f"The discriminator {discriminator.name!r} must give one logit "
-            f"per sample, shape (1, 1) for one image, but gives "
-            f"{tuple(logits.shape)}."
-        )
+    else:
+        labels = tf.zeros((1,), tf.int32)
+        logits = discriminator([images, labels] if gan.has_labels else images)
+        if tuple(logits.shape) != (1, 1):
+            raise ValueError(
+                f"The discriminator {discriminator.name!r} must give one logit "
+                f"per sample, shape (1, 1) for one image, but gives "
+                f"{tuple(logits.shape)}."
+            )
     _check_losses(discriminator)
     return shape
 
 
 def _check_losses(model):
     """Refuses losses that layers bring, which no term of the GAN contains."""
-    if model.losses:
+    active = any(
+        getattr(layer, "activity_regularizer", None) is not None
+        for layer in model._flatten_layers()
+    )
+    if active or model.losses:
         raise ValueError(
             f"The model {model.name!r} has losses of its own layers "
             "(kernel_regularizer, activity_regularizer or add_loss), which are "

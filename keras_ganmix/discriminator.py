@@ -26,7 +26,7 @@ class DiscriminatorView:
         feature_layer: name of the layer after which to cut instead.
         example: `(images, labels)` of one sample, labels `None` without
             classes, from which to learn whether a subclassed model takes
-            labels, and the shape of its features.
+            labels, and the shape of features where the model does not tell.
 
     Attributes:
         model: the model itself.
@@ -57,6 +57,8 @@ class DiscriminatorView:
                 raise ValueError(self._problem)
             if cut is not None:
                 self._split(graph, cut)
+                if None in self.feature_shape and example is not None:
+                    self._learn_shape(example)
         else:
             self.has_labels = example is not None and example[1] is not None
             self._problem = (
@@ -69,8 +71,7 @@ class DiscriminatorView:
                 self._trunk, self._head = model.features, model.head
                 self._trunk_labels = self._head_labels = self.has_labels
                 if example is not None:
-                    features = self.features(*example, training=False)
-                    self.feature_shape = tuple(features.shape[1:])
+                    self._learn_shape(example)
 
     def _split(self, model, cut):
         images, *labels = model.inputs
@@ -85,6 +86,10 @@ class DiscriminatorView:
             [cut, *labels] if self._head_labels else cut, model.outputs[0]
         )
         self.feature_shape = tuple(cut.shape[1:])
+
+    def _learn_shape(self, example):
+        features = self.features(*example, training=False)
+        self.feature_shape = tuple(features.shape[1:])
 
     def require_features(self, who):
         """Raises a ValueError if the model cannot be cut.

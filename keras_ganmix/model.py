@@ -10,6 +10,7 @@ from keras_ganmix.checks import (
     check_arguments,
     check_composition,
     check_data,
+    check_owner,
     check_packing,
     connect,
     example_images,
@@ -82,6 +83,7 @@ class AdversarialModel(LoggedMeans, keras.Model):
         names = [*self._terms, *gradients]
         names.sort(key=lambda name: name.startswith("generator"))
         self.faults = Faults(names)
+        take_over(self.regularizers)
         self.built = True
 
     def _set_up_regularizers(self):
@@ -90,7 +92,7 @@ class AdversarialModel(LoggedMeans, keras.Model):
         for regularizer in self.regularizers:
             if regularizer.needs_features:
                 self.view.require_features(regularizer.name)
-            take_over(regularizer)
+            check_owner(regularizer)
             if not regularizer.built:
                 regularizer.build(
                     image_shape=self.image_shape,
@@ -234,8 +236,14 @@ class AdversarialModel(LoggedMeans, keras.Model):
             **kwargs: those of `keras.Model.fit`.
 
         Raises:
-            ValueError: if images or labels do not fit the models.
+            ValueError: if images or labels do not fit the models, or there
+                is no step to make.
         """
+        if kwargs.get("steps_per_epoch") == 0:
+            raise ValueError(
+                "steps_per_epoch: 0 is not allowed, which Keras takes for no "
+                "end; give at least 1, or do not call `fit`."
+            )
         check_data(self, x, y, kwargs.get("batch_size") or 32)
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)

@@ -264,6 +264,10 @@ def test_a_regularizer_with_weights_belongs_to_one_gan(tiny):
             tiny.gan([regularizer])
     penalty = kgm.regularizers.R1()
     tiny.gan([penalty]), tiny.gan([penalty])
+    free = kgm.regularizers.DAG()
+    with pytest.raises(ValueError, match="Deshuffle"):
+        tiny.gan([free, kgm.regularizers.Deshuffle(grid=9)])
+    tiny.gan([free])  # no GAN had it
 
 
 @pytest.mark.parametrize("which", ["generator", "discriminator"])
@@ -275,6 +279,32 @@ def test_losses_of_layers_are_refused(tiny, which):
     models[which] = keras.Model(inner.inputs, last, name="with_losses")
     with pytest.raises(ValueError, match="'with_losses' has losses of its own"):
         kgm.GAN(**models)
+
+
+def test_heads_fit_on_a_discriminator_of_any_size(tiny):
+    images = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(4, 3, 2)(images)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    discriminator = keras.Model(images, keras.layers.Dense(1)(x))
+    gan = kgm.GAN(tiny.generator(), discriminator, [kgm.regularizers.DAG()])
+    assert gan.view.feature_shape == (3, 3, 4)
+    gan.compile()
+    gan.fit(tiny.dataset(), steps_per_epoch=1, verbose=0)
+
+
+def test_a_functional_discriminator_is_not_run_before_it_is_trained(tiny):
+    """One that joins fours of a batch cannot judge a single image."""
+    images = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(images)
+    x = keras.layers.Reshape((4, 16))(x)
+    fours = keras.layers.Lambda(
+        lambda x: tf.reshape(tf.reshape(x, (-1, 4, 64)), (-1, 64)),
+        output_shape=(64,),
+    )(x)
+    discriminator = keras.Model(images, keras.layers.Dense(1)(fours))
+    gan = kgm.GAN(tiny.generator(), discriminator)
+    gan.compile()
+    gan.fit(tiny.dataset(), steps_per_epoch=1, verbose=0)
 
 
 def test_compiling_again_keeps_what_the_optimizers_have(tiny):

@@ -324,6 +324,26 @@ def test_what_cannot_go_together_is_refused(changes, path):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        ["discriminator.packing=2", "regularizers=[{type: Deshuffle}]"],
+        [
+            "discriminator.packing=2",
+            "regularizers=[{type: SampleMixing, weight: 0}]",
+        ],
+        [
+            "train.synchronized_batch_norm=true",
+            "strategy=mirrored",
+            "discriminator.normalization=none",
+            "regularizers=[{type: SampleMixing, apply: ramp}]",
+        ],
+    ],
+)
+def test_what_goes_with_packing_and_synchronization(changes):
+    recipes.from_dict(BASE, changes)
+
+
+@pytest.mark.parametrize(
     "listed",
     [
         "[R1, {type: R1, name: other}]",

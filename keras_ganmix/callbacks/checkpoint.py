@@ -92,7 +92,7 @@ class Checkpoint(StepCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self.model._initial_epoch = None  # or the next `fit` would begin there
+        self._forget_first_epoch()
         self._epoch, self._is_over = epoch, False
         if self._metrics is not None:
             variables = [v for m in self.model.metrics for v in m.variables]
@@ -107,6 +107,10 @@ class Checkpoint(StepCallback):
             self._is_over = not self.model.stop_training
         super().on_epoch_end(epoch, logs)
 
+    def _forget_first_epoch(self):
+        # Or the next `fit` would begin there. Here Keras has read it.
+        self.model._initial_epoch = None
+
     def on_step(self, step, logs):
         self._note_end(step)
         self._save(step)
@@ -116,6 +120,7 @@ class Checkpoint(StepCallback):
             self._is_over = True
 
     def on_train_end(self, logs=None):
+        self._forget_first_epoch()
         step = int(self.model.step.numpy())
         if step != self._saved:
             self._note_end(step)

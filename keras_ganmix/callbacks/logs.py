@@ -15,8 +15,9 @@ class MetricsLog(StepCallback):
     Each line of the file is an object with `step` and a number for each term:
     the mean over the steps since the line before, or since the epoch began
     that they belong to. A term that none of these steps had, as with a weight
-    for every n-th step alone, is left out. When a run is continued, lines of
-    steps that will be made again are removed first.
+    for every n-th step alone, is left out (at the end of an epoch Keras' own
+    means are taken, in which it is 0). When a run is continued, lines of steps
+    that will be made again are removed first.
 
     Args:
         path: a JSON lines file, or `None`.

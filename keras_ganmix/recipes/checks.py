@@ -85,7 +85,7 @@ def _regularizers(recipe):
         if item.type == "SampleMixing":
             yield from _mixing(path, item, recipe.loss)
         packing = getattr(recipe.discriminator, "packing", 1)
-        if packing > 1 and not _fits_packing(item):
+        if packing > 1 and not (_fits_packing(item) or _is_inert(item)):
             yield (
                 path,
                 f"{item.type} does not go with discriminator.packing "
@@ -112,6 +112,22 @@ def _replaces_judging(item):
     if item.type == "AdaptiveMix":
         return item.logits != "plain"
     return item.type == "SampleMixing" and item.apply in ("replace", "ramp")
+
+
+def _is_inert(item):
+    """Whether it has weights, all of which are 0, and only adds terms."""
+    weights = [
+        value.value if isinstance(value, Weight) else value
+        for name, value in item
+        if name.endswith("weight")
+    ]
+    return not (any(weights) or _replaces_judging(item))
+
+
+def _has_batch_statistics(section):
+    if section.network == "dcgan":
+        return section.normalization == "batch"
+    return getattr(section, "batch_norm", False)
 
 
 def _fits_packing(item):
@@ -177,7 +193,8 @@ def _training(recipe):
         )
     if train.synchronized_batch_norm and recipe.strategy != "none":
         for index, item in enumerate(recipe.regularizers):
-            if getattr(item, "apply", None) == "ramp":
+            ramped = getattr(item, "apply", None) == "ramp"
+            if ramped and _has_batch_statistics(recipe.discriminator):
                 yield (
                     f"regularizers.{index}.apply",
                     "'ramp' mixes in some steps, but replicas cannot exchange "

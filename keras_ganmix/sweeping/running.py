@@ -66,7 +66,7 @@ class Sweep:
 
     def _end_timing(self, cell, worker):
         if worker.code() != cli.DONE and self.stop.received is None:
-            raise cli.UsageError(worker.last_words())
+            raise cli.UsageError(worker.last_words() or _exit(worker.code()))
 
     def budget(self):
         """The `Budget` of what is left; every arm has been timed."""

@@ -183,6 +183,39 @@ def test_a_fit_that_broke_leaves_nothing_to_the_next(tiny, tmp_path):
     assert int(gan.step.numpy()) == before + 8
 
 
+def test_a_fit_that_was_done_leaves_nothing_to_the_next(tiny, tmp_path):
+    data = tiny.dataset(n=32, repeat=False)
+    for _ in range(2):
+        gan = tiny.gan()
+        gan.fit(data, epochs=3, callbacks=[Checkpoint(tmp_path)], verbose=0)
+        assert int(gan.step.numpy()) == 12
+    gan.fit(data, epochs=2, verbose=0)
+    assert int(gan.step.numpy()) == 20
+
+
+def test_the_example_of_the_documentation(tiny, tmp_path):
+    """A run that is started again, at its end too."""
+
+    def run(steps):
+        gan = tiny.gan()
+        checkpoint = Checkpoint(tmp_path, every=2)
+        start = checkpoint.restore(gan)
+        if start < steps:
+            gan.fit(
+                tiny.dataset().skip(start),
+                steps_per_epoch=steps - start,
+                callbacks=[LinearDecay(0, 6), checkpoint],
+                verbose=0,
+            )
+        return gan
+
+    run(4), run(6)
+    gan = run(6)
+    assert int(gan.step.numpy()) == 6
+    with pytest.raises(ValueError, match="steps_per_epoch: 0"):
+        gan.fit(tiny.dataset(), steps_per_epoch=0)
+
+
 def test_rates_decay_from_those_of_compile(tiny):
     gan = tiny.gan()
     for first in (0, 4):

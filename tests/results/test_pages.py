@@ -240,6 +240,23 @@ def test_the_page_of_dag_tells_where_its_runs_ended(runs, places, undrawn):
         building.write(places)
 
 
+def test_runs_that_were_scored_otherwise_are_only_told_of(
+    runs, places, undrawn
+):
+    runs.tuning()
+    runs.modes()
+    path = runs.path / "modes_ring" / "sweep.json"
+    found = json.loads(path.read_text())
+    (cell,) = (
+        c for c in found["cells"] if (c["arm"], c["seed"]) == ("GDPP", 1)
+    )
+    cell["otherwise"] = "num_fake: 2500 there, 100 here"
+    path.write_text(json.dumps(found))
+    text = build(runs, places)["modes.md"]
+    assert "- GDPP, seed 1: scored otherwise: num_fake: 2500 there" in text
+    assert row_of(text, "### At the last step", "GDPP")[0] == "2"
+
+
 def test_one_extractor_is_named_as_such(runs, places, undrawn):
     page = places.docs / "methods" / "rotation.md"
     page.parent.mkdir()

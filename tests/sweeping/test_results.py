@@ -12,7 +12,7 @@ from keras_ganmix import recipes
 from keras_ganmix.metrics.protocol import Protocol
 from keras_ganmix.metrics.report import Evaluation
 from keras_ganmix.regularizers import R1
-from keras_ganmix.sweeping import cell as cells
+from keras_ganmix.sweeping import cell as timing
 from keras_ganmix.sweeping import results, running, tables
 from keras_ganmix.sweeping.budget import Budget
 from keras_ganmix.sweeping.folder import SweepFolder
@@ -161,6 +161,17 @@ def test_scores_of_another_protocol_are_not_compared(sweep):
     assert [(c["arm"], c["seed"]) for c in found["cells"]] == plan.cells()
 
 
+def test_arms_may_differ_in_the_average_of_the_generator(sweep):
+    plan, folder = sweep
+    path = folder.scores("r2", 0, 0)
+    values = json.loads(path.read_text())
+    values["protocol"]["ema"] = not values["protocol"]["ema"]
+    path.write_text(json.dumps(values))
+    assert not any(
+        "otherwise" in c for c in results.collect(plan, folder)["cells"]
+    )
+
+
 def test_a_process_that_ended_without_a_word_is_told_of():
     assert running._exit(-9) == "killed by signal 9"
     assert running._exit(3) == "exit code 3"
@@ -169,8 +180,8 @@ def test_a_process_that_ended_without_a_word_is_told_of():
 def test_steps_of_all_kinds_are_timed(tiny, monkeypatch):
     """A term of every third step costs a third of what it takes."""
     clock = [0.0]
-    monkeypatch.setattr(cells, "_SECONDS", 0.0)
-    monkeypatch.setattr(cells.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(timing, "_SECONDS", 0.0)
+    monkeypatch.setattr(timing.time, "monotonic", lambda: clock[0])
     gan = tiny.gan([R1({"value": 1.0, "every": 3})])
 
     class Slow(keras.callbacks.Callback):
@@ -185,7 +196,7 @@ def test_steps_of_all_kinds_are_timed(tiny, monkeypatch):
             *a, callbacks=[Slow(), *callbacks], **k
         ),
     )
-    assert cells._median_step(gan, tiny.dataset()) == pytest.approx(3.0)
+    assert timing._median_step(gan, tiny.dataset()) == pytest.approx(3.0)
 
 
 def test_what_is_left_is_what_was_not_ended(sweep):

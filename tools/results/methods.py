@@ -125,8 +125,8 @@ def tuned(store, arm):
     sweep = store.sweeps.get(TUNING)
     if sweep is None:
         return []
-    names = [a for a in sweep.arms if a.rpartition("-")[0] == arm]
     row = sweep.rows[0]
+    names = [a for a in row["arms"] if a.rpartition("-")[0] == arm]
     best = next(iter(ranked(row, names)), None)
     lines = []
     for name in names:

@@ -128,12 +128,16 @@ def minutes_per_run(sweep, arm):
 
 
 def failures(sweep):
-    return "\n".join(
-        f"- {cell['arm']}, seed {cell['seed']}: failed: "
-        f"{cell.get('message', 'without a word')}"
-        for cell in sweep.cells
-        if cell["status"] == "failed"
-    )
+    """What became of runs that are in no table."""
+    lines = []
+    for cell in sweep.cells:
+        who = f"- {cell['arm']}, seed {cell['seed']}"
+        if cell["status"] == "failed":
+            why = cell.get("message", "without a word")
+            lines.append(f"{who}: failed: {why}")
+        elif "otherwise" in cell:
+            lines.append(f"{who}: scored otherwise: {cell['otherwise']}")
+    return "\n".join(lines)
 
 
 def comparison(rows, shown, references=None):

@@ -44,7 +44,11 @@ class Sweep:
         self.recipe, self.baseline = found["recipe"], found["baseline"]
         self.seeds, self.cells = found["seeds"], found["cells"]
         self.logs = found.get("logs", {})
-        self.done = [c for c in self.cells if c["status"] == "done"]
+        self.done = [
+            cell
+            for cell in self.cells
+            if cell["status"] == "done" and "otherwise" not in cell
+        ]
         have = {cell["arm"] for cell in self.done}
         self.arms = [arm for arm in found["arms"] if arm in have]
         self.steps = found["arms"][self.baseline]["steps"]
