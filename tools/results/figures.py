@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 
 from keras_ganmix.comparing.charts import COLOURS
@@ -88,6 +88,9 @@ def curves(sweep, names, path, logarithmic=()):
                 band(axes, own[0]["step"], values, arm, colours[arm])
         if name in logarithmic:
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            if high < 100 * low:  # else there are decades to be labelled
+                axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
         tidy(axes, title, "step")
