@@ -8,6 +8,8 @@ import tensorflow as tf
 import keras_ganmix as kgm
 from keras_ganmix.discriminator import DiscriminatorView
 from keras_ganmix.ops.random import Draws
+from keras_ganmix.recipes.checks import _fits_packing
+from keras_ganmix.recipes.regularizers import REGULARIZERS
 from keras_ganmix.regularizers import DAG, AdaptiveMix, Rotation, SampleMixing
 
 SHAPE = (16, 16, 1)
@@ -56,3 +58,10 @@ def test_what_would_stand_beside_its_own_copies_is_refused(regularizer):
 def test_images_that_are_rotated_once_can_be_packed():
     generator = kgm.networks.dcgan.generator(SHAPE, 8, width=4)
     kgm.GAN(generator, packed(), [Rotation(fraction=None)])
+
+
+@pytest.mark.parametrize("name", sorted(REGULARIZERS.models))
+def test_recipes_refuse_what_the_gan_refuses(name):
+    section = REGULARIZERS.models[name](type=name)
+    made = getattr(kgm.regularizers, name)()
+    assert _fits_packing(section) == made.fits_packing
