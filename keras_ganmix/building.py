@@ -145,10 +145,8 @@ def build_optimizers(recipe):
 
 def set_learning_rates(recipe, gan):
     """Sets the rates of a recipe, where a checkpoint has brought its own."""
-    for side in ("generator", "discriminator"):
-        optimizer = getattr(gan, f"{side}_optimizer")
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        section = getattr(recipe.optimizer, side)
+    sections = recipe.optimizer.generator, recipe.optimizer.discriminator
+    for optimizer, section in zip(gan.inner_optimizers, sections, strict=True):
         optimizer.learning_rate = section.learning_rate
 
 

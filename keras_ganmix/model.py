@@ -190,9 +190,8 @@ class AdversarialModel(LoggedMeans, keras.Model):
         self.discriminator_optimizer = _optimizer(
             discriminator_optimizer, self.discriminator
         )
-        if _inner(self.generator_optimizer) is _inner(
-            self.discriminator_optimizer
-        ):
+        first, second = self.inner_optimizers
+        if first is second:
             raise ValueError(
                 "generator_optimizer and discriminator_optimizer are the same "
                 "object; each needs its own."
@@ -204,14 +203,25 @@ class AdversarialModel(LoggedMeans, keras.Model):
             if not optimizer.built:
                 optimizer.build(variables)
         self.learning_rates = [
-            float(keras.ops.convert_to_numpy(_inner(optimizer).learning_rate))
+            float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            for optimizer in self.inner_optimizers
+        ]
+        # As given: another machine decides anew what "auto" is.
+        self._compile_arguments = arguments
+
+    @property
+    def inner_optimizers(self):
+        """Generator's and discriminator's, which have the learning rates.
+
+        Those that scale the loss in float16 wrap them.
+        """
+        return [
+            getattr(optimizer, "inner_optimizer", optimizer)
             for optimizer in (
                 self.generator_optimizer,
                 self.discriminator_optimizer,
             )
         ]
-        # As given: another machine decides anew what "auto" is.
-        self._compile_arguments = arguments
 
     @property
     def _replicas(self):
@@ -379,7 +389,3 @@ def _optimizer(identifier, model):
     if "mixed_float16" in policies and not wrapped:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-def _inner(optimizer):
-    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -88,8 +88,7 @@ def _steps_of(recipe, source, strategy):
 
 def _hold_still(gan):
     """Or the parts, each made many times, would leave the usual numbers."""
-    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    for optimizer in gan.inner_optimizers:
         optimizer.learning_rate = 0.0
 
 

@@ -34,21 +34,14 @@ class LinearDecay(StepCallback):
         done = (step - self.start) / (self.end - self.start)
         return 1 - (1 - self.final) * min(1.0, max(0.0, done))
 
-    def _optimizers(self):
-        model = self.model
-        for optimizer in (
-            model.generator_optimizer,
-            model.discriminator_optimizer,
-        ):
-            # A loss-scaling optimizer wraps the one that has the rate.
-            yield getattr(optimizer, "inner_optimizer", optimizer)
-
     def on_train_begin(self, logs=None):
         self.on_step(int(self.model.step.numpy()), logs)
 
     def on_step(self, step, logs):
         factor = self.factor(step)
         for optimizer, rate in zip(
-            self._optimizers(), self.model.learning_rates, strict=True
+            self.model.inner_optimizers,
+            self.model.learning_rates,
+            strict=True,
         ):
             optimizer.learning_rate = rate * factor

@@ -59,14 +59,25 @@ def difference(values, baseline):
     if not seeds:
         return None
     found = np.array([values[s] - baseline[s] for s in seeds], np.float64)
-    mean, count = float(found.mean()), len(found)
-    if count == 1:
-        return Difference(mean, None, 1)
-    error = float(found.std(ddof=1)) / math.sqrt(count)
-    if mean and error <= 1e-12 * abs(mean):
+    mean, error, count = float(found.mean()), standard_error(found), len(found)
+    if error is None or (mean and not error):
         return Difference(mean, None, count)
     half = t_quantile(count - 1) * error
     return Difference(mean, (mean - half, mean + half), count)
+
+
+def standard_error(differences):
+    """Of the mean of an array; 0 where all are equal but for rounding.
+
+    Those show no spread to measure a difference by.
+
+    Returns:
+        Number, or `None` with fewer than two.
+    """
+    if len(differences) < 2:
+        return None
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    return error if error > 1e-12 * abs(float(differences.mean())) else 0.0
 
 
 def t_quantile(degrees, level=LEVEL):

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from keras_ganmix.comparing.intervals import standard_error
+
 
 def paired_p(differences):
     """Two-sided p value of Student's t test of a mean difference of zero.
@@ -20,11 +22,11 @@ def paired_p(differences):
         measure them by.
     """
     found = np.asarray(differences, np.float64)
-    if len(found) < 2:
+    error = standard_error(found)
+    if error is None:
         return None
     mean = float(found.mean())
-    error = float(found.std(ddof=1)) / math.sqrt(len(found))
-    if error <= 1e-12 * abs(mean):
+    if not error:
         return 1.0 if mean == 0 else None
     return t_tails(mean / error, len(found) - 1)
 

@@ -112,6 +112,7 @@ def test_nothing_is_chosen_beside_a_baseline_that_failed(tmp_path):
     [
         ("ring", "modes_ring"),
         ("grid", "modes_grid"),
+        ("grid", "modes_grid_fast"),
         ("quickstart", "stacked_dcgan"),
         ("quickstart", "fashion_tune"),
         ("quickstart", "fashion_6000"),

@@ -1,7 +1,7 @@
 """`docs/choosing.md`: which regularizer for which situation."""
 
 from keras_ganmix.sweeping.tables import markdown_table
-from tools.results import augmentation, collapse, costs, rules
+from tools.results import augmentation, collapse, costs, mixtures, rules
 from tools.results.fashion import FRECHET, MAIN
 from tools.results.parts import GENERATED, change, effect_in_words
 from tools.results.templates import fill
@@ -36,7 +36,7 @@ def build(store):
         {
             "generated": lambda: GENERATED,
             "methods": lambda: _methods(store),
-            "modes": lambda *a: modes(store, *a),
+            "mixtures": lambda arm: on_mixtures(store, arm),
             "images": lambda arm: images(store, arm),
             "classified": lambda *a: classified(store, *a),
             "augmented": lambda *a: augmented(store, *a),
@@ -57,14 +57,23 @@ def _methods(store):
                 dcgan[row]["ratio"],
                 sngan[row]["ratio"],
                 dcgan[row]["passes"],
-                modes(store, "modes_ring", _ARMS.get(method, method)),
-                modes(store, "modes_grid", _ARMS.get(method, method)),
+                *(
+                    modes(store, name, _ARMS.get(method, method))
+                    for name in mixtures.SWEEPS
+                ),
                 images(store, method),
             )
         )
     heads = ("method", "step, DCGAN", "step, SNGAN", "trunk passes")
-    seen = ("modes, ring", "modes, grid", "6,000 garments")
-    return markdown_table((*heads, *seen), lines)
+    seen = [f"modes, {title}" for title in mixtures.SWEEPS.values()]
+    return markdown_table((*heads, *seen, "6,000 garments"), lines)
+
+
+def on_mixtures(store, arm):
+    """What an arm does to the modes of the mixtures it was run on."""
+    told = {t: modes(store, n, arm) for n, t in mixtures.SWEEPS.items()}
+    lines = [f"{found} ({t})" for t, found in told.items() if found != "-"]
+    return "; ".join(lines) or "not run yet"
 
 
 def modes(store, name, arm):
@@ -153,8 +162,10 @@ def mark(store, arm, *sweeps):
     Args:
         store: `Store`.
         arm: its name.
-        *sweeps: names of the sweeps that speak of it.
+        *sweeps: names of the sweeps that speak of it, or "mixtures".
     """
+    if "mixtures" in sweeps:
+        sweeps = (*mixtures.SWEEPS, *sweeps)
     effects = set()
     for name in sweeps:
         sweep = store.sweeps.get(name)

@@ -3,11 +3,10 @@
 import numpy as np
 
 from keras_ganmix.sweeping.tables import markdown_table, number
-from tools.results import figures
+from tools.results import figures, mixtures
 from tools.results.parts import section
 from tools.results.store import late_scores
 
-SWEEPS = {"modes_ring": "ring", "modes_grid": "grid"}
 PANELS = {
     "modes": "modes found",
     "discriminator_loss": "loss of the discriminator",
@@ -42,16 +41,16 @@ def contrast(sweep):
 def build(store):
     """Tables of such runs; draws their pictures."""
     parts = []
-    for name, title in SWEEPS.items():
+    for name, title in mixtures.SWEEPS.items():
         sweep = store.sweeps.get(name)
         found = contrast(sweep) if sweep is not None else None
         if found is None:
             continue
-        file = f"collapse_{title}.png"
+        file = f"collapse_{name.removeprefix('modes_')}.png"
         _draw(sweep, found, store.places.images / file)
         parts += [
-            f"![Two runs of the {title}](results/images/{file})",
-            _table(sweep, found),
+            f"![Two runs: {title}](results/images/{file})",
+            _table(sweep, found, title),
         ]
     return section(*parts) if parts else "No sweep with logs is made yet."
 
@@ -69,10 +68,10 @@ def signals(sweep, cell):
     }
 
 
-def _table(sweep, cells):
+def _table(sweep, cells, title):
     lines = []
     for cell in cells:
-        line = [f"{sweep.recipe}: {cell['arm']}, seed {cell['seed']}"]
+        line = [f"{title}: {cell['arm']}, seed {cell['seed']}"]
         for steps, values in signals(sweep, cell).values():
             late = values[np.array(steps) > 0.8 * steps[-1]]
             line.append(f"{number(float(late.mean()))} ± {late.std():.2g}")

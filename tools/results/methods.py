@@ -4,7 +4,7 @@ import re
 
 from keras_ganmix.sweeping.results import ranked
 from keras_ganmix.sweeping.tables import markdown_table, number
-from tools.results import choosing, leaks
+from tools.results import choosing, leaks, mixtures
 from tools.results.fashion import FRECHET, FULL, MAIN, TUNING
 from tools.results.parts import section
 
@@ -13,7 +13,7 @@ ARMS = {
     "sample_mixing": ("Mixup", "CutMix", "SRMix", "SampleMixing_mixup"),
     "adaptive_mix": ("AdaptiveMix",),
     "dag": ("DAG",),
-    "diversity_penalty": ("DiversityPenalty",),
+    "diversity_penalty": ("DiversityPenalty", "DiversityPenalty_1"),
     "mode_seeking_gdpp": ("ModeSeeking", "GDPP"),
     "deshuffle": ("Deshuffle",),
     "rotation": ("Rotation",),
@@ -24,8 +24,7 @@ ARMS = {
 ONE_EXTRACTOR = "landscape"
 #: Sweep to what it is called.
 SWEEPS = {
-    "modes_ring": "ring",
-    "modes_grid": "grid",
+    **mixtures.SWEEPS,
     MAIN: "6,000 garments",
     FULL: "all 60,000",
     ONE_EXTRACTOR: "6,000 garments, 1,500 steps",

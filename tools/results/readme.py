@@ -8,6 +8,7 @@ from tools.results.templates import fill
 QUESTIONS = {
     "modes_ring": ("Are more modes found?", "modes.md"),
     "modes_grid": ("Are more modes found?", "modes.md"),
+    "modes_grid_fast": ("The same, faster discriminator", "modes.md"),
     "stacked_dcgan": ("The same with triples of garments", "modes.md"),
     "fashion_tune": ("Which of two settings of each?", "fashion_mnist.md"),
     "fashion_6000": ("Does it help with 6,000 images?", "fashion_mnist.md"),

@@ -6,12 +6,12 @@ import json
 import numpy as np
 
 from keras_ganmix.sweeping.results import make_row, make_rows
+from tools.results import mixtures
 from tools.results.merging import is_timed
 
 #: Sweeps, each a folder of `--collect` and a file of data.
 SWEEPS = (
-    "modes_ring",
-    "modes_grid",
+    *mixtures.SWEEPS,
     "stacked_dcgan",
     "fashion_tune",
     "fashion_6000",

@@ -7,16 +7,9 @@ an `Outcome`; `chances` is by how many tests the claim may be decided.
 import typing
 
 from keras_ganmix.sweeping.results import make_row
-from tools.results import augmentation, leaks, rules, speed
+from tools.results import augmentation, leaks, mixtures, rules, speed
 from tools.results.fashion import FRECHET, FULL, MAIN
 from tools.results.parts import change
-
-#: What is told of modes: score to its name and a factor.
-MODES = {
-    "modes": ("modes", 1),
-    "high_quality": ("high quality %", 100),
-    "reverse_kl": ("reverse KL", 1),
-}
 
 
 class Outcome(typing.NamedTuple):
@@ -68,8 +61,7 @@ def modes(
     It holds if one of the scores is better and none is worse, there and at the
     last step; with `every` only if all are better.
     """
-    title = {"modes_ring": "ring", "modes_grid": "grid"}[sweep]
-    page = f"[{title}](modes.md)"
+    page = f"[{mixtures.SWEEPS[sweep]}](modes.md)"
     found = store.sweeps.get(sweep)
     arms = (arm,)
     if missing := _missing(found, arms, page):
@@ -77,7 +69,7 @@ def modes(
     rows = found.late_rows
     told = [
         f"{name} {_told(rows, arm, score, factor)}"
-        for score, (name, factor) in MODES.items()
+        for score, (name, factor) in mixtures.SCORES.items()
     ]
     judge = rules.all_of if every else rules.together
     chances *= 1 if every else len(scores)
