@@ -32,6 +32,15 @@ class LoggedMeans:
         object.__setattr__(self, "_taken", taken)
         return found
 
+    def absent_means(self):
+        """Names of the means that no step of this epoch had."""
+        taken = self._taken or {}
+        return {
+            metric.name
+            for metric in self.metrics
+            if metric.name not in taken and not _numbers(metric)[1]
+        }
+
     def get_metrics_result(self):
         results = super().get_metrics_result()
         for metric in self.metrics:

@@ -15,9 +15,8 @@ class MetricsLog(StepCallback):
     Each line of the file is an object with `step` and a number for each term:
     the mean over the steps since the line before, or since the epoch began
     that they belong to. A term that none of these steps had, as with a weight
-    for every n-th step alone, is left out (at the end of an epoch Keras' own
-    means are taken, in which it is 0). When a run is continued, lines of steps
-    that will be made again are removed first.
+    for every n-th step alone, is left out. When a run is continued, lines of
+    steps that will be made again are removed first.
 
     Args:
         path: a JSON lines file, or `None`.
@@ -38,6 +37,7 @@ class MetricsLog(StepCallback):
         self.writer = writer
         self.check_finite = check_finite
         self._listeners = []
+        self._absent = None
 
     def listen(self, function):
         """Calls `function(step, values)` with each line that is logged."""
@@ -48,16 +48,28 @@ class MetricsLog(StepCallback):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             jsonl.forget_after(self.path, int(self.model.step.numpy()))
 
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._absent = None
+
+    def on_test_begin(self, logs=None):
+        # Validation counts in the same metrics, anew.
+        if self.every == "epoch":
+            self._absent = self.model.absent_means()
+
     def on_step(self, step, logs):
         if self.check_finite:
             check_terms(self.model)
         workers = self.model.workers
         if self.every == "epoch":
             # Not the metrics, which may be those of validation by now.
+            absent = self._absent
+            if absent is None:
+                absent = self.model.absent_means()
             values = {
                 name: float(value)
                 for name, value in logs.items()
-                if not name.startswith("val_")
+                if not name.startswith("val_") and name not in absent
             }
         else:
             values = self.model.take_means()

@@ -76,3 +76,26 @@ def test_lines_of_epochs_are_those_of_training(tiny, tmp_path):
     expected = {k: v[0] for k, v in history.items() if k[:4] != "val_"}
     assert line == pytest.approx(expected) and "discriminator/R1" in line
     assert line["discriminator_loss"] != history["val_discriminator_loss"][0]
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_lines_of_epochs_leave_out_what_no_step_had(tiny, tmp_path, validated):
+    """Validation computes the penalty in no step, training in the first."""
+    gan = tiny.gan([R1({"value": 1.0, "every": 4})])
+    held_out = {}
+    if validated:
+        held_out = {
+            "validation_data": tiny.images(16, seed=1),
+            "validation_batch_size": 8,
+        }
+    gan.fit(
+        tiny.dataset(),
+        steps_per_epoch=2,
+        epochs=3,
+        callbacks=[MetricsLog(tmp_path / "m.jsonl")],
+        verbose=0,
+        **held_out,
+    )
+    lines = jsonl.read(tmp_path / "m.jsonl")
+    assert ["discriminator/R1" in x for x in lines] == [True, False, True]
+    assert all("discriminator_loss" in x for x in lines)
