@@ -6,7 +6,12 @@ from pathlib import Path
 from absl import flags
 
 from keras_ganmix import recipes
-from keras_ganmix.metrics.names import ALIASES, METRICS, TRAINING_METRICS
+from keras_ganmix.metrics.names import (
+    ALIASES,
+    METRICS,
+    TRAINING_METRICS,
+    check_extractor,
+)
 from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.utils import cli
 from keras_ganmix.utils.names import unknown
@@ -39,7 +44,7 @@ WORDS = {
     "split": "NAME",
     "image_size": "N",
     "metrics": "LIST",
-    "extractor": "NAME",
+    "extractor": "NAME|FILE.keras",
     "extractor_path": "PATH",
     "extractor_hash": "HASH",
     "num_fake": "N",
@@ -104,9 +109,10 @@ def _flags():
     text(
         "extractor",
         "auto",
-        "Network whose features are compared: fashion, squeezenet, inception; "
-        "auto takes fashion for grey images and squeezenet for colour; pixels, "
-        "for memorisation, takes none.",
+        "Network whose features are compared: fashion, squeezenet, inception, "
+        "or a .keras file of your own, such as the classifier.keras that "
+        "classify trains; auto takes fashion for grey images and squeezenet "
+        "for colour; pixels, for memorisation, takes none.",
     )
     text("extractor_path", None, "Where the extractor's weights are.")
     text("extractor_hash", None, "SHA-256 that they must have.")
@@ -191,6 +197,10 @@ def _check(options):
     folder = Path(options[given[0]].value)
     if not folder.is_dir():
         raise cli.UsageError(f"--{given[0]} {folder}: no such folder")
+    try:
+        check_extractor(options.extractor, ("pixels",))
+    except ValueError as error:
+        raise cli.UsageError(f"--extractor: {error}") from error
     names = [name.strip() for name in options.metrics.split(",")]
     names = [ALIASES.get(name, name) for name in names]
     for name in names:

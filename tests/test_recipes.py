@@ -403,10 +403,15 @@ def test_changes_leave_the_given_data_alone():
     assert data["regularizers"] == ["R1"]
 
 
-def test_relative_paths_of_data_become_absolute(tmp_path, monkeypatch):
+def test_relative_paths_become_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = recipes.from_dict(BASE, ["data.source=folder:photos"])
     assert recipe.data.source == f"folder:{tmp_path}/photos"
+    changes = ["data.source=stacked_digits:npz:digits.npz"]
+    changes += ["evaluate.extractor=own.keras"]
+    recipe = recipes.from_dict(BASE, changes)
+    assert recipe.data.source == f"stacked_digits:npz:{tmp_path}/digits.npz"
+    assert recipe.evaluate.extractor == f"{tmp_path}/own.keras"
     assert recipes.from_dict(recipe.to_dict()) == recipe
 
 

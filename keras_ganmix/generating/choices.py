@@ -7,11 +7,10 @@ from absl import flags
 from keras_ganmix import recipes
 from keras_ganmix.generating import output, plan
 from keras_ganmix.generating.folders import find_saved
+from keras_ganmix.metrics.names import check_extractor
 from keras_ganmix.run_folder import RunFolder, existing
 from keras_ganmix.utils import cli
-from keras_ganmix.utils.names import unknown
 
-EXTRACTORS = ("fashion", "squeezenet", "inception")
 _MOST_IN_A_FILE = 10_000
 #: One file in the place of one for each picture.
 WAYS = ("grid", "interpolate", "neighbours")
@@ -105,8 +104,9 @@ def new_flags():
     text(
         "extractor",
         "auto",
-        "What --neighbours compares: features of fashion, squeezenet or "
-        "inception, auto for one of these, or pixels.",
+        "What --neighbours compares: features of fashion, squeezenet, "
+        "inception or a .keras file of your own, auto for one of the first "
+        "two, or pixels.",
     )
     text(
         "data",
@@ -168,10 +168,10 @@ def _check_together(options):
     ):
         if options[flag].present and not options[other].value:
             raise cli.UsageError(f"--{flag}: only with --{other}")
-    if options.extractor not in ("auto", "pixels", *EXTRACTORS):
-        allowed = ["auto", "pixels", *EXTRACTORS]
-        message = unknown("extractor", options.extractor, allowed)
-        raise cli.UsageError(f"--extractor: {message}")
+    try:
+        check_extractor(options.extractor, ("pixels",))
+    except ValueError as error:
+        raise cli.UsageError(f"--extractor: {error}") from error
 
 
 def _seeds(options):

@@ -8,6 +8,7 @@ import numpy as np
 from keras_ganmix.metrics import cache
 from keras_ganmix.metrics.checks import check_count
 from keras_ganmix.metrics.images import quantise
+from keras_ganmix.metrics.names import KERAS_FILE
 from keras_ganmix.metrics.protocol import Protocol
 from keras_ganmix.metrics.reference import ReferenceStatistics
 from keras_ganmix.metrics.report import Evaluation
@@ -34,8 +35,9 @@ class Evaluator:
             `layers` (Frechet distance of an early and of the last layer),
             `intra_class`, `sliced_wasserstein`, `spectra`, `modes` (ring, grid
             and stacked digits).
-        extractor: a name, an `Extractor`, a Keras model, or `"auto"`, which
-            takes `fashion` for grey images and `squeezenet` for colour.
+        extractor: a name, the path of a `.keras` file, an `Extractor`, a
+            Keras model, or `"auto"`, which takes `fashion` for grey images and
+            `squeezenet` for colour.
         extractor_path, extractor_hash: see `get_extractor`.
         num_fake: fakes to score.
         num_real: images of the reference, drawn with the seed; all by default.
@@ -49,7 +51,8 @@ class Evaluator:
             evaluations need not wait for it.
         classify: for `modes` of stacked digits: function of uint8 grey images
             (N, H, W, 1) to class numbers. Garments are classified by the
-            extractor `fashion`; digits need one.
+            extractor `fashion`, digits by an extractor of one's own that has
+            logits; without it they need this.
         seed: of everything drawn.
 
     Raises:
@@ -87,12 +90,19 @@ class Evaluator:
         needs = frozenset().union(*(SCORERS[m].needs for m in self.metrics))
         if reference.is_points:
             needs = frozenset({"points"})
+        asked = needs & EXTRACTOR_NEEDS
         if "stacked" in needs and classify is None:
-            self.classify = _garment_classifier(reference.name)
-        if needs & EXTRACTOR_NEEDS:
+            network = _classifier_of_channels(reference.name, extractor)
+            if network is None:
+                asked |= {"logits"}
+            else:
+                self.classify = _logits_of(network)
+        if asked:
             self._set_extractor(
-                extractor, extractor_path, extractor_hash, needs
+                extractor, extractor_path, extractor_hash, asked
             )
+            if "stacked" in needs and self.classify is None:
+                self.classify = _logits_of(self.extractor)
         self.needs = needs
         for name, count in (
             ("num_fake", num_fake),
@@ -311,13 +321,21 @@ def _batches(fakes):
             yield batch, None
 
 
-def _garment_classifier(name):
-    if "fashion" not in name:
-        raise ValueError(
-            f"classify: the classes of {name!r} need a classifier; give a "
-            "function of grey images to class numbers."
-        )
-    from keras_ganmix.metrics.extractors import get_extractor
+def _classifier_of_channels(name, extractor):
+    """What names the channels of stacked images; `None` if it is one's own."""
+    if "fashion" in name:
+        from keras_ganmix.metrics.extractors import get_extractor
 
-    extractor = get_extractor("fashion")
-    return lambda images: extractor(images, layer="logits")
+        return get_extractor("fashion")
+    if isinstance(extractor, str) and not extractor.endswith(KERAS_FILE):
+        raise ValueError(
+            f"extractor: {extractor!r} does not know the classes of {name!r}; "
+            "give the .keras file of a classifier of their grey channels, as "
+            "`python -m keras_ganmix.classify` makes it, or in Python "
+            "`classify=`, a function of grey images to class numbers."
+        )
+    return None
+
+
+def _logits_of(network):
+    return lambda images: network(images, layer="logits")

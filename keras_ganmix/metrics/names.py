@@ -1,4 +1,7 @@
-"""Metrics by name, and the scores that each gives. Imports nothing heavy."""
+"""Metrics and extractors by name. Imports nothing heavy."""
+
+import os
+import pathlib
 
 from keras_ganmix.utils.names import unknown
 
@@ -33,6 +36,33 @@ TRAINING_METRICS = ("memorisation", "leak")
 
 #: Metrics for points; all but `modes` are for images too.
 POINT_METRICS = ("modes", "sliced_wasserstein")
+
+#: Networks whose features are compared. Besides, a file of Keras is one.
+EXTRACTORS = ("fashion", "squeezenet", "inception")
+KERAS_FILE = ".keras"
+
+
+def check_extractor(extractor, more=()):
+    """Refuses what names no extractor.
+
+    Args:
+        extractor: `"auto"`, one of `EXTRACTORS`, or the path of a `.keras`
+            file.
+        more: other names that are allowed.
+
+    Returns:
+        The name, or the path from the root of the file system.
+
+    Raises:
+        ValueError: if there is no such extractor; near ones are listed.
+    """
+    if extractor.endswith(KERAS_FILE):
+        return str(pathlib.Path(os.path.expanduser(extractor)).absolute())
+    allowed = ("auto", *EXTRACTORS, *more)
+    if extractor not in allowed:
+        allowed = (*allowed, f"PATH{KERAS_FILE}")
+        raise ValueError(unknown("extractor", extractor, allowed))
+    return extractor
 
 
 def scores_of(metrics):

@@ -5,12 +5,15 @@ from typing import Annotated, Any, Literal, Union
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
     Tag,
     field_validator,
 )
+
+from keras_ganmix.metrics.names import EXTRACTORS, check_extractor
 
 # What TensorFlow's int32 and float32 can hold.
 MOST_INTEGER = 2**31 - 1
@@ -87,6 +90,23 @@ Seed = Annotated[int, Ge(0), Lt(2**31)]
 AutoBool = Literal["auto"] | bool
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def extractor_field(*more):
+    """The annotation of an extractor's name, or one of a few others.
+
+    A file's path is kept as an absolute one.
+    """
+
+    def check(extractor):
+        try:
+            return check_extractor(extractor, more)
+        except ValueError as error:
+            message = str(error).replace("Unknown", "unknown", 1)
+            raise ValueError(message) from None
+
+    names = ("auto", *EXTRACTORS, *more, "path of a .keras file")
+    return Annotated[str, AfterValidator(check), Allowed(", ".join(names))]
 
 
 class Kinds:

@@ -17,6 +17,7 @@ from keras_ganmix.recipes.fields import (
     PositiveInt,
     Section,
     Seed,
+    extractor_field,
 )
 from keras_ganmix.recipes.networks import DISCRIMINATORS, GENERATORS
 from keras_ganmix.recipes.optimizers import Optimizer
@@ -47,6 +48,8 @@ def _check_source(source):
         raise ValueError(message.replace("Unknown", "unknown", 1)) from None
     if family in _PATH_SOURCES:
         return f"{family}:{Path(os.path.expanduser(argument)).absolute()}"
+    if family == "stacked_digits" and argument:
+        return f"{family}:{_check_source(argument)}"
     return source
 
 
@@ -196,14 +199,15 @@ class Evaluate(Section):
         num_fake: generated images that are scored.
         metrics: which scores.
         extractor: the network that looks at the images; `auto` takes
-            `fashion` for grey images, `squeezenet` for colour.
+            `fashion` for grey images, `squeezenet` for colour; a file is a
+            Keras model of your own.
         split: of the data, that fakes are compared with.
     """
 
     every: PositiveInt = 1000
     num_fake: Annotated[int, Field(ge=2)] = 2048
     metrics: MetricList = ["frechet"]  # noqa: RUF012
-    extractor: Literal["auto", "fashion", "squeezenet", "inception"] = "auto"
+    extractor: extractor_field() = "auto"
     split: Annotated[str, Field(min_length=1)] = "test"
     watch: str | None = None
     patience: PositiveInt | None = None

@@ -9,7 +9,13 @@ from pydantic import Field, ValidationError
 from keras_ganmix import recipes
 from keras_ganmix.metrics.names import METRICS, TRAINING_METRICS
 from keras_ganmix.recipes import RecipeError, errors, loading, overrides
-from keras_ganmix.recipes.fields import NAME, Allowed, Section, Seed
+from keras_ganmix.recipes.fields import (
+    NAME,
+    Allowed,
+    Section,
+    Seed,
+    extractor_field,
+)
 from keras_ganmix.utils.names import unknown
 
 _AtLeastTwo = Annotated[int, Field(ge=2)]
@@ -30,9 +36,7 @@ class Scoring(Section):
     metrics: Annotated[
         list[Literal[(*METRICS, *TRAINING_METRICS)]], Field(min_length=1)
     ]
-    extractor: Literal[
-        "auto", "fashion", "squeezenet", "inception", "pixels"
-    ] = "auto"
+    extractor: extractor_field("pixels") = "auto"
     num_fake: _AtLeastTwo | None = None
     num_real: _AtLeastTwo | None = None
     split: Annotated[str, Field(min_length=1)] = "test"

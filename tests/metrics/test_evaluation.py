@@ -324,7 +324,7 @@ def test_garments_are_classified_by_the_shipped_extractor():
     known = len(np.unique(reference.labels))
     assert got.scores["modes"] == pytest.approx(known, abs=3)
     reference.name = "stacked_digits:mnist"
-    with pytest.raises(ValueError, match="need a classifier"):
+    with pytest.raises(ValueError, match="does not know the classes"):
         Evaluator(reference, "modes", num_fake=60)
 
 

@@ -3,17 +3,17 @@
 import importlib
 
 from keras_ganmix.metrics.hashes import check_hash
+from keras_ganmix.metrics.names import EXTRACTORS, KERAS_FILE
 from keras_ganmix.utils.names import unknown
-
-NAMES = ("fashion", "squeezenet", "inception")
 
 
 def get_extractor(extractor, path=None, expected_hash=None):
     """Gives an extractor by name, or makes one of a Keras model.
 
     Args:
-        extractor: `"fashion"`, `"squeezenet"`, `"inception"`, a Keras model
-            (see `from_keras`), or an `Extractor`, which is returned as it is.
+        extractor: `"fashion"`, `"squeezenet"`, `"inception"`, the path of a
+            `.keras` file (see `keras_model.load`), a Keras model (see
+            `from_keras`), or an `Extractor`, which is returned as it is.
         path: for `squeezenet` the file of weights, for `inception` the folder
             of the SavedModel; `None` finds or downloads them.
         expected_hash: SHA-256 that the weights must have, or its first digits
@@ -36,17 +36,22 @@ def get_extractor(extractor, path=None, expected_hash=None):
         )
         check_hash(made.weight_hash, expected_hash, "extractor")
         return made
-    if extractor not in NAMES:
-        raise ValueError(unknown("extractor", extractor, NAMES))
+    if extractor.endswith(KERAS_FILE):
+        _refuse(path, f"{extractor!r} is a path itself")
+        module = importlib.import_module(f"{__name__}.keras_model")
+        return module.load(extractor, expected_hash)
+    if extractor not in EXTRACTORS:
+        raise ValueError(unknown("extractor", extractor, EXTRACTORS))
     module = importlib.import_module(f"{__name__}.{extractor}")
     if extractor == "fashion":
-        if path is not None:
-            raise ValueError(
-                "path: the extractor 'fashion' comes with the package; leave "
-                "the path out."
-            )
+        _refuse(path, "'fashion' comes with the package")
         return module.load(expected_hash=expected_hash)
     return module.load(path, expected_hash)
+
+
+def _refuse(path, why):
+    if path is not None:
+        raise ValueError(f"path: the extractor {why}; leave the path out.")
 
 
 def default_extractor(image_shape):
