@@ -8,6 +8,8 @@ The networks are those of the recipes `ring` and `grid`; rates and batch size
 are chosen so that the plain GAN gets sharp within minutes.
 
     python benchmarks/diversity.py --steps 4000 --seeds 2
+    python benchmarks/diversity.py --data ring --methods none DiversityPenalty \
+        --steps 8000 --discriminator_rate 1e-4
 """
 
 import argparse
@@ -59,7 +61,9 @@ def train(mixture, regularizers, seed, arguments):
     )
     gan.compile(
         generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
-        discriminator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(
+            arguments.discriminator_rate, beta_1=0.5
+        ),
         jit_compile=False,
         steps_per_execution=50,
     )
@@ -100,6 +104,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--batch_size", type=int, default=128)
     parser.add_argument("--latent_dim", type=int, default=256)
+    parser.add_argument("--discriminator_rate", type=float, default=1e-3)
     arguments = parser.parse_args()
     for name in arguments.data:
         mixture = getattr(modes, name)()

@@ -56,8 +56,10 @@ def number(value):
 
 
 def p_value(value):
-    """A p value in two digits."""
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+    """A p value in two digits, in three where 0.05 would hide a side."""
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.3g}" if 0.0495 <= value < 0.05 else f"{value:.2g}"
 
 
 def notes(found):

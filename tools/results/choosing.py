@@ -174,8 +174,11 @@ def mark(store, arm, *sweeps):
         if name == MAIN:
             effects.add(rules.effect(sweep.rows, arm, FRECHET))
         else:
-            rows = sweep.late_rows
-            effects |= {rules.effect(rows, arm, [s]) for s in _MODES}
+            rows, tests = sweep.late_rows, len(_MODES) * len(mixtures.SWEEPS)
+            effects |= {
+                rules.effect(rows, arm, [s], chances=tests, alone=True)
+                for s in _MODES
+            }
     if not effects - {None}:
         # The same line says so where runs are to come.
         planned = MAIN in sweeps and images(store, arm) == "not run yet"

@@ -30,7 +30,7 @@ def judge(store, claim):
     if "untestable" in claim:
         return rules.UNTESTABLE, []
     outcomes = [_test(store, test) for test in claim["tests"]]
-    count = sum(outcome is not None for outcome in outcomes)
+    count = sum(outcome.tests for outcome in outcomes if outcome is not None)
     if count > 1 and not claim.get("all"):
         outcomes = [_test(store, t, chances=count) for t in claim["tests"]]
     outcomes = [outcome for outcome in outcomes if outcome is not None]
@@ -83,13 +83,17 @@ def _reservation(outcomes):
 
 def counted(store):
     """How many claims got which verdict, as text."""
-    verdicts = [judge(store, claim)[0] for claim in load()["claims"]]
+    judged = [judge(store, claim) for claim in load()["claims"]]
+    verdicts = [verdict for verdict, _ in judged]
     order = (
         rules.HOLDS,
         rules.FAILS,
+        rules.DEPENDS,
         rules.UNDECIDED,
         rules.NOT_RUN,
         rules.UNTESTABLE,
     )
     found = {verdict: verdicts.count(verdict) for verdict in order}
-    return ", ".join(f"{count} {name}" for name, count in found.items())
+    told = ", ".join(f"{n} {name}" for name, n in found.items() if n)
+    left = sum(bool(_reservation(outcomes)) for _, outcomes in judged)
+    return told + (f"; {left} of them preliminary" if left else "")

@@ -30,7 +30,7 @@ LAYERS = {
     "frechet_early[fashion]": ("early layer", 1),
     "frechet[fashion]": ("late layer", 1),
     "spectrum_decibels": ("spectrum, dB", 1),
-    "spectrum_decibels_high": ("its high half, dB", 1),
+    "spectrum_decibels_high": ("spectrum's high half, dB", 1),
 }
 LEAKS = {
     f"leak_{name}": (f"{name} %", 100)
@@ -89,8 +89,9 @@ def _main(store):
         "A difference counts if both extractors tell it apart with the same "
         "sign:",
         agreement(rows, sweep.arms, sweep.baseline),
-        "## Where a method hurts",
-        hurts(rows, sweep.arms, sweep.baseline),
+        _resolution(rows),
+        "## Where a method hurts, and where it helps",
+        differs(rows, sweep.arms, sweep.baseline),
         fashion_speed.build(sweep, places),
         "## Precision, recall, classes",
         "By the features of `fashion`. A class is covered if at least half "
@@ -132,7 +133,7 @@ def _full(store):
         comparison(rows, plain(FRECHET)),
         comparison(rows, plain(KERNEL)),
         agreement(rows, sweep.arms, sweep.baseline),
-        hurts(rows, sweep.arms, sweep.baseline),
+        differs(rows, sweep.arms, sweep.baseline),
         comparison(rows, COVERAGE),
         verdicts(rows, COVERAGE),
         _beside(store, sweep),
@@ -188,29 +189,62 @@ def agreement(rows, arms, baseline):
     return "\n".join(lines)
 
 
-def hurts(rows, arms, baseline):
-    """The arms that are worse than plain in something, by the rules."""
+def _resolution(rows):
+    """How large a difference must be to be told apart."""
+    told = []
+    for score in FRECHET:
+        row = rules.row_of(rows, score)
+        widths = [
+            (cell["interval"][1] - cell["interval"][0]) / 2 / plain_mean
+            for cell in row["arms"].values()
+            if cell.get("interval") and (plain_mean := _base(row))
+        ]
+        if widths:
+            low, high = (f"{100 * f(widths):.0f}" for f in (min, max))
+            told.append(f"{low} to {high} % of plain's {score}")
+    if not told:
+        return ""
+    return (
+        "What such runs can tell: half of an interval's width is "
+        f"{' and '.join(told)}, before the correction, so that only larger "
+        "differences could be told apart."
+    )
+
+
+def _base(row):
+    """The mean of the first arm, the baseline."""
+    return next(iter(row["arms"].values()))["mean"]
+
+
+def differs(rows, arms, baseline):
+    """The arms that are worse or better than plain in something."""
     heads = {**COVERAGE, **LAYERS, **LEAKS}
     heads.pop("frechet[fashion]")
     lines = []
     for arm in arms:
         if arm == baseline:
             continue
-        found = [
-            f"{title} distance (both extractors)"
+        found = {
+            f"{title} distance (both extractors)": rules.effect(
+                rows, arm, scores
+            )
             for title, scores in (("Frechet", FRECHET), ("kernel", KERNEL))
-            if rules.effect(rows, arm, scores) == "worse"
-        ]
+        }
         for score, (head, _) in heads.items():
             cell = rules.cell_of(rows, arm, score)
-            if cell is not None and cell["verdict"] == "worse":
-                found.append(head)
-        if found:
-            lines.append(f"- **{arm}**: {listed(found)}.")
+            found[head] = cell["verdict"] if cell is not None else None
+        told = [
+            f"{word} in {listed(names)}"
+            for word in ("worse", "better")
+            if (names := [n for n, effect in found.items() if effect == word])
+        ]
+        if told:
+            lines.append(f"- **{arm}**: {'; '.join(told)}.")
     told = (
-        "Told apart from plain for the worse, by the tables of this page: the "
-        "distances by both extractors, all else by its own test. These are "
-        f"{2 + len(heads)} tests of each arm, corrected over arms alone."
+        "Told apart from plain, by the tables of this page: the distances by "
+        "both extractors, all else by its own test. These are "
+        f"{2 + len(heads)} tests of each arm, corrected over arms alone, so "
+        "that about one in twenty scores has an arm here by chance."
     )
     return section(told, "\n".join(lines) or "None, as far as told apart.")
 
@@ -248,10 +282,13 @@ def _tuning(store):
         "Two settings of each method, shorter runs, and a seed that is used "
         "nowhere else; the one with the lower mean is taken. Plain's two are "
         "rates of the discriminator; the better one is that of all arms. So "
-        "each method, plain included, got the same number of tries, and arms "
-        "do not differ in their rates; but the rate is one that suited plain, "
-        "which favours it. One seed and a third of the steps choose poorly."
-        + (f" With more than two settings: {more}." if more else ""),
+        "arms do not differ in their rates; but the rate is one that suited "
+        "plain, which favours it. One seed and a third of the steps choose "
+        "poorly."
+        + (f" With more than two settings: {more}." if more else "")
+        + " DAG's and Deshuffle's heads were changed after a first look at "
+        "them, which is a try more. More tries favour a method in this choice, "
+        "not in the seeds that are reported.",
         _chosen_on(sweep),
         progress(sweep),
         what_was_run(sweep),

@@ -41,7 +41,8 @@ def build(sweep, places):
         "that good. Seconds are steps times the cost per step, which is one "
         "number for all runs of an arm: their differences have no interval. "
         "For the differences a run that never got there counts as the last "
-        "step, which favours it.",
+        "step, which favours it; an arm none of whose runs did has none. An "
+        "arm as good as plain gets there in half of its runs.",
         _until(sweep),
     )
 
@@ -71,9 +72,9 @@ def _until(sweep):
                 arm,
                 ", ".join(shown) or "-",
                 f"{never[arm]} of {len(own)}",
-                _difference(by_steps, arm, never[arm]),
+                _difference(by_steps, arm, never[arm], len(own)),
                 ", ".join(seconds) or "-",
-                _mean_difference(by_cost, arm, base),
+                _mean_difference(by_cost, arm, base, never[arm] == len(own)),
             )
         )
     heads = ("arm", "steps, seed by seed", "never", "difference")
@@ -84,17 +85,17 @@ def _step(step):
     return "never" if step is None else f"{step:,.0f}"
 
 
-def _mean_difference(row, arm, factor):
+def _mean_difference(row, arm, factor, is_never):
     cell = row["arms"].get(arm) if row else None
-    if cell is None or cell.get("difference") is None:
+    if is_never or cell is None or cell.get("difference") is None:
         return "-"
     return f"{factor * cell['difference']:+.3g}"
 
 
-def _difference(row, arm, never):
+def _difference(row, arm, never, count):
     """Bold where told apart; "never" cannot be told apart as better."""
     cell = row["arms"].get(arm) if row else None
-    if cell is None or "difference" not in cell:
+    if never == count or cell is None or "difference" not in cell:
         return "-"
     text = change(cell)
     told = ("worse",) if never else ("better", "worse")

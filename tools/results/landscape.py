@@ -55,6 +55,12 @@ def build(store):
         "and do their gradients go the adversarial way? Deshuffle and Rotation "
         "against plain; how lines and cosines are made, and what they do not "
         "show, is said in [landscapes](../landscape.md).",
+        "Both have their defaults, heads that average over positions, which "
+        "see little of where a tile or an edge lies ([how "
+        "much](../methods/deshuffle.md#when-it-helps-and-when-it-hurts)); the "
+        "discriminator has the recipe's rate, half that of the [other runs of "
+        "garments](fashion_mnist.md). Two seeds say nothing of which is the "
+        "better one.",
         _runs(sweep) if sweep is not None else "",
         _lines(found, store.places) if found is not None else "",
     )

@@ -1,5 +1,12 @@
 """The sweeps on mixtures of Gaussians, and the scores that they have."""
 
+import functools
+
+import numpy as np
+
+from keras_ganmix.data.sources.toys import MIXTURES
+from keras_ganmix.metrics.modes import mode_coverage
+
 #: Name to what it is called.
 SWEEPS = {
     "modes_ring": "ring",
@@ -12,3 +19,43 @@ SCORES = {
     "high_quality": ("high quality %", 100),
     "reverse_kl": ("reverse KL", 1),
 }
+
+
+@functools.cache
+def scatter(mixture, draws=200):
+    """Mean scores of points scattered evenly, which know nothing of modes.
+
+    2,500 points in the square around the centres, a quarter larger.
+    """
+    rng = np.random.default_rng(0)
+    side = 1.25 * np.abs(MIXTURES[mixture][0]).max()
+    found = [
+        mode_coverage(rng.uniform(-side, side, (2500, 2)), mixture)
+        for _ in range(draws)
+    ]
+    return {
+        score: float(np.mean([getattr(each, score) for each in found]))
+        for score in SCORES
+    }
+
+
+@functools.cache
+def even(mixture, quality, draws=200):
+    """Mean modes and reverse KL of a generator that serves all modes evenly.
+
+    Args:
+        mixture: its name.
+        quality: its share of samples near a mode, of 2,500.
+        draws: over how many batches.
+    """
+    centres, rng = np.asarray(MIXTURES[mixture][0]), np.random.default_rng(0)
+    found = []
+    for _ in range(draws):
+        points = centres[rng.integers(len(centres), size=2500)]
+        far = rng.random(2500) >= quality
+        points = np.where(far[:, None], 1000.0, points)
+        found.append(mode_coverage(points, mixture))
+    return (
+        float(np.mean([each.modes for each in found])),
+        float(np.mean([each.reverse_kl for each in found])),
+    )

@@ -54,7 +54,9 @@ def preliminary(made, count):
         return ""
     return (
         f"**Preliminary: {made} of {count} runs.** The others are not made "
-        "yet; all below may change."
+        "yet; all below may change. Differences are those over the seeds that "
+        "both arms have, means are over all of an arm's, so that they need "
+        "not agree."
     )
 
 

@@ -3,7 +3,9 @@
 A score is `better` or `worse` for an arm when its paired t test is below 0.05
 after Holm's correction over the arms of the score. Where images are looked at
 by two extractors, a difference counts only if both say so with one sign. Where
-a claim has several chances to hold, p is multiplied by their number.
+a claim has several chances to hold, p is multiplied by their number; for modes
+p is that of the arm alone, without the correction over arms, which are those of
+other claims.
 """
 
 import math
@@ -12,6 +14,7 @@ from keras_ganmix.comparing.intervals import t_quantile
 
 LEVEL = 0.05
 HOLDS, FAILS, UNDECIDED = "holds here", "does not hold here", "undecided"
+DEPENDS = "depends on the setting"
 NOT_RUN, UNTESTABLE = "not run yet", "cannot be tested here"
 
 
@@ -20,7 +23,7 @@ def row_of(rows, score):
     return next((row for row in rows if row["score"] == score), None)
 
 
-def effect(rows, arm, scores, chances=1):
+def effect(rows, arm, scores, chances=1, alone=False):
     """What an arm does to scores that must agree.
 
     Args:
@@ -28,6 +31,7 @@ def effect(rows, arm, scores, chances=1):
         arm: its name.
         scores: names of scores that measure one thing.
         chances: by how many such tests a claim may be decided.
+        alone: whether p is not corrected over arms.
 
     Returns:
         `"better"`, `"worse"`, `"mixed"` where signs differ and one is told
@@ -40,16 +44,21 @@ def effect(rows, arm, scores, chances=1):
         _sign(cell["difference"], row_of(rows, score)["better"])
         for cell, score in zip(cells, scores, strict=True)
     }
-    verdicts = {_verdict(cell, chances) for cell in cells}
+    verdicts = {
+        _verdict(cell, row_of(rows, score)["better"], chances, alone)
+        for cell, score in zip(cells, scores, strict=True)
+    }
     if len(signs) > 1:
         return "none" if verdicts == {"none"} else "mixed"
     return verdicts.pop() if len(verdicts) == 1 else "none"
 
 
-def _verdict(cell, chances):
-    told = cell["verdict"] in ("better", "worse")
-    sure = told and cell["p_holm"] * chances < LEVEL
-    return cell["verdict"] if sure else "none"
+def _verdict(cell, better, chances, alone):
+    p = cell["p"] if alone else cell["p_holm"]
+    if p is None or p * chances >= LEVEL:
+        return "none"
+    words = {1: "better", -1: "worse", 0: "none"}
+    return words[_sign(cell["difference"], better)]
 
 
 def cell_of(rows, arm, score):
@@ -68,11 +77,11 @@ def _sign(difference, better):
     return 1 if (difference > 0) == (better == "higher") else -1
 
 
-def improves(rows, arm, scores, size=None, chances=1):
+def improves(rows, arm, scores, size=None, chances=1, alone=False):
     """The verdict on "the arm is better than the baseline".
 
     Args:
-        rows, arm, scores, chances: as for `effect`.
+        rows, arm, scores, chances, alone: as for `effect`.
         size: the least difference that is claimed, in units of the score and
             with its sign; where the interval of every score, widened for the
             chances, excludes it and all that is larger the claim fails, also
@@ -81,7 +90,7 @@ def improves(rows, arm, scores, size=None, chances=1):
     Returns:
         `HOLDS`, `FAILS`, `UNDECIDED` or `NOT_RUN`.
     """
-    found = effect(rows, arm, scores, chances)
+    found = effect(rows, arm, scores, chances, alone)
     if found is None:
         return NOT_RUN
     if size is not None and all(
@@ -105,15 +114,17 @@ def together(verdicts):
     """The verdict on a claim that was tested in several ways.
 
     It holds if it does so in one of them and fails in none, fails likewise,
-    and is undecided otherwise; what was not run does not count.
+    depends on the setting if it does both, and is undecided otherwise; what
+    was not run does not count.
     """
     made = [v for v in verdicts if v != NOT_RUN]
     if not made:
         return NOT_RUN
-    if HOLDS in made and FAILS not in made:
-        return HOLDS
-    if FAILS in made and HOLDS not in made:
-        return FAILS
+    if (HOLDS in made and FAILS in made) or DEPENDS in made:
+        return DEPENDS
+    for verdict in (HOLDS, FAILS):
+        if verdict in made:
+            return verdict
     return UNDECIDED
 
 

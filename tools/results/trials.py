@@ -7,9 +7,11 @@ an `Outcome`; `chances` is by how many tests the claim may be decided.
 import typing
 
 from keras_ganmix.sweeping.results import make_row
+from keras_ganmix.sweeping.statistics import paired_p
 from tools.results import augmentation, leaks, mixtures, rules, speed
 from tools.results.fashion import FRECHET, FULL, MAIN
 from tools.results.parts import change
+from tools.results.store import late_scores
 
 
 class Outcome(typing.NamedTuple):
@@ -20,12 +22,14 @@ class Outcome(typing.NamedTuple):
         text: what came out; nothing if it was not run.
         page: where it is told, with the title of the link.
         preliminary: whether runs are to come.
+        tests: by how many p values it is decided.
     """
 
     verdict: str
     text: str
     page: str
     preliminary: bool = False
+    tests: int = 1
 
 
 def _missing(found, arms, page):
@@ -59,27 +63,59 @@ def modes(
     """Modes found, over the last fifth of the steps of points.
 
     It holds if one of the scores is better and none is worse, there and at the
-    last step; with `every` only if all are better.
+    last step; with `every` only if all are better. It never holds where
+    quality is told apart as worse, or where no more modes are found than by
+    scattered points. Scores without room to be better are no tests.
     """
     page = f"[{mixtures.SWEEPS[sweep]}](modes.md)"
     found = store.sweeps.get(sweep)
     arms = (arm,)
     if missing := _missing(found, arms, page):
-        return missing
+        return missing._replace(tests=1 if every else len(scores))
     rows = found.late_rows
+    roomy = [s for s in scores if _has_room(found, rules.row_of(rows, s))]
     told = [
         f"{name} {_told(rows, arm, score, factor)}"
         for score, (name, factor) in mixtures.SCORES.items()
     ]
-    judge = rules.all_of if every else rules.together
-    chances *= 1 if every else len(scores)
-    verdict = judge(
-        [rules.improves(rows, arm, [s], chances=chances) for s in scores]
-    )
-    last = [rules.effect(found.rows, arm, [s]) for s in scores]
-    if verdict == rules.HOLDS and "worse" in last:
+    verdicts = [_improves(rows, arm, s, chances, s in roomy) for s in scores]
+    verdict = (rules.all_of if every else rules.together)(verdicts)
+    spoilt = [rules.effect(found.rows, arm, [s]) for s in scores]
+    spoilt.append(rules.effect(rows, arm, ["high_quality"]))
+    if "modes" in scores and not _beyond_scatter(found, arm):
+        spoilt.append("worse")
+    if verdict == rules.HOLDS and "worse" in spoilt:
         verdict = rules.UNDECIDED
-    return _of_sweep(found, arms, verdict, "; ".join(told), page)
+    if lost := [mixtures.SCORES[s][0] for s in scores if s not in roomy]:
+        told.append(f"no room to tell more: {', '.join(lost)}")
+    tests = int(len(roomy) == len(scores)) if every else len(roomy)
+    outcome = _of_sweep(found, arms, verdict, "; ".join(told), page)
+    return outcome._replace(tests=tests)
+
+
+def _improves(rows, arm, score, chances, has_room):
+    found = rules.improves(rows, arm, [score], chances=chances, alone=True)
+    holds = found == rules.HOLDS
+    return rules.UNDECIDED if holds and not has_room else found
+
+
+def _has_room(sweep, row):
+    """Whether real data's own score in every seed would be told apart.
+
+    And that clearly enough to be one of ten tests.
+    """
+    if row is None or row.get("floor") is None:
+        return True
+    base = sweep.of(sweep.baseline).values()
+    found = [late_scores(cell)[row["score"]] for cell in base]
+    p = paired_p([row["floor"] - value for value in found])
+    return p is None or 10 * p < rules.LEVEL
+
+
+def _beyond_scatter(sweep, arm):
+    """Whether an arm finds more modes than points scattered evenly."""
+    cell = rules.row_of(sweep.late_rows, "modes")["arms"][arm]
+    return cell["mean"] > mixtures.scatter(sweep.recipe)["modes"]
 
 
 def stacked(store, arm, chances=1):
@@ -87,18 +123,21 @@ def stacked(store, arm, chances=1):
     page = "[stacked garments](modes.md#stacked-garments)"
     found = store.sweeps.get("stacked_dcgan")
     if missing := _missing(found, (arm,), page):
-        return missing
+        return missing._replace(tests=2)
     told = [
         f"{name} {_told(found.rows, arm, score)}"
         for name, score in (("modes", "modes"), ("KL", "mode_kl"))
     ]
     verdict = rules.together(
         [
-            rules.improves(found.rows, arm, [score], chances=2 * chances)
+            rules.improves(
+                found.rows, arm, [score], chances=chances, alone=True
+            )
             for score in ("modes", "mode_kl")
         ]
     )
-    return _of_sweep(found, (arm,), verdict, "; ".join(told), page)
+    outcome = _of_sweep(found, (arm,), verdict, "; ".join(told), page)
+    return outcome._replace(tests=2)
 
 
 def images(store, arm, against=None, claims="better", chances=1, sweep=MAIN):
@@ -166,10 +205,12 @@ def faster(store, arm, chances=1):
         verdict = rules.UNDECIDED
     if never == count and chances * 0.5**count < rules.LEVEL:
         verdict = rules.FAILS
-    text = (
-        f"{arm}: {_told([row], arm, row['score'])} steps"
-        f"{_in_seconds(found, arm)}, never in {never} of {count}"
-    )
+    text = f"{arm}: never in {never} of {count}"
+    if never < count:
+        text += (
+            f", {_told([row], arm, row['score'])} steps"
+            f"{_in_seconds(found, arm)}"
+        )
     return _of_sweep(found, (arm,), verdict, text, page)
 
 
