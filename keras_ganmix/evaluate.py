@@ -197,10 +197,10 @@ def _check(options):
     folder = Path(options[given[0]].value)
     if not folder.is_dir():
         raise cli.UsageError(f"--{given[0]} {folder}: no such folder")
-    try:
-        check_extractor(options.extractor, ("pixels",))
-    except ValueError as error:
-        raise cli.UsageError(f"--extractor: {error}") from error
+    with cli.bad_input("extractor"):
+        options.extractor = check_extractor(
+            options.extractor, ("pixels",), must_exist=True
+        )
     names = [name.strip() for name in options.metrics.split(",")]
     names = [ALIASES.get(name, name) for name in names]
     for name in names:

@@ -15,7 +15,7 @@ def open_held_out(source, split, metrics, extractor="auto", **arguments):
     Args:
         source, split: as for `data.load`.
         metrics: list of names.
-        extractor: a name.
+        extractor: a name, or the path of a `.keras` file.
         **arguments: of `data.load`.
 
     Returns:

@@ -273,6 +273,10 @@ def test_points_become_a_table_and_a_picture(tmp_path):
             ["--savedmodel=SAVED", "--neighbours", "--extractor=pixel"],
             "Did you mean 'pixels'",
         ),
+        (
+            ["--savedmodel=SAVED", "--neighbours", "--extractor=no.keras"],
+            "there is no file",
+        ),
         (["--savedmodel=SAVED", "--out=file"], "is a file"),
         (["--savedmodel=SHIPPED", "--labels=1"], "has no classes"),
     ],

@@ -412,6 +412,9 @@ def test_relative_paths_become_absolute(tmp_path, monkeypatch):
     recipe = recipes.from_dict(BASE, changes)
     assert recipe.data.source == f"stacked_digits:npz:{tmp_path}/digits.npz"
     assert recipe.evaluate.extractor == f"{tmp_path}/own.keras"
+    for source in ("stacked_digits:mnist", "stacked_digits:tfds:mnist"):
+        recipe = recipes.from_dict(BASE, [f"data.source={source}"])
+        assert recipe.data.source == source
     assert recipes.from_dict(recipe.to_dict()) == recipe
 
 

@@ -69,7 +69,9 @@ class MetricsLog(StepCallback):
             values = {
                 name: float(value)
                 for name, value in logs.items()
-                if not name.startswith("val_") and name not in absent
+                if not name.startswith("val_")
+                # What is no 0 was in a step, whatever was counted since.
+                and (name not in absent or float(value))
             }
         else:
             values = self.model.take_means()

@@ -77,7 +77,7 @@ def standard_error(differences):
     if len(differences) < 2:
         return None
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    return error if error > 1e-12 * abs(float(differences.mean())) else 0.0
+    return 0.0 if error <= 1e-12 * abs(float(differences.mean())) else error
 
 
 def t_quantile(degrees, level=LEVEL):

@@ -25,7 +25,7 @@ WORDS = {
     "truncation": "X",
     "interpolate": "SEEDS",
     "steps": "N",
-    "extractor": "NAME",
+    "extractor": "NAME|FILE.keras",
     "data": "SOURCE",
     "out": "FOLDER",
 }
@@ -168,10 +168,10 @@ def _check_together(options):
     ):
         if options[flag].present and not options[other].value:
             raise cli.UsageError(f"--{flag}: only with --{other}")
-    try:
-        check_extractor(options.extractor, ("pixels",))
-    except ValueError as error:
-        raise cli.UsageError(f"--extractor: {error}") from error
+    with cli.bad_input("extractor"):
+        options.extractor = check_extractor(
+            options.extractor, ("pixels",), must_exist=True
+        )
 
 
 def _seeds(options):

@@ -18,8 +18,8 @@ def nearest_images(images, source, extractor="auto", count=COUNT):
     Args:
         images: uint8 (N, H, W, C).
         source: `data.Source` of the training images.
-        extractor: whose features are compared: a name, `"auto"` for that of
-            grey or colour images, or `"pixels"`.
+        extractor: whose features are compared: a name, a `.keras` file,
+            `"auto"` for that of grey or colour images, or `"pixels"`.
         count: how many for each.
 
     Returns:

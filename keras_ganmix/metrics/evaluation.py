@@ -50,9 +50,10 @@ class Evaluator:
             on disk, by the images and the extractor's weights, so that later
             evaluations need not wait for it.
         classify: for `modes` of stacked digits: function of uint8 grey images
-            (N, H, W, 1) to class numbers. Garments are classified by the
-            extractor `fashion`, digits by an extractor of one's own that has
-            logits; without it they need this.
+            (N, H, W, 1) to class numbers. Without it garments are classified
+            by the extractor `fashion`, digits by an extractor of one's own,
+            which must have logits of ten classes and leaves room for no other
+            metric that needs an extractor, since these see colours.
         seed: of everything drawn.
 
     Raises:
@@ -101,8 +102,10 @@ class Evaluator:
             self._set_extractor(
                 extractor, extractor_path, extractor_hash, asked
             )
-            if "stacked" in needs and self.classify is None:
-                self.classify = _logits_of(self.extractor)
+        if needs & EXTRACTOR_NEEDS:
+            _check_channels(self.extractor, reference.image_shape)
+        if "stacked" in needs and self.classify is None:
+            self.classify = _logits_of(self.extractor)
         self.needs = needs
         for name, count in (
             ("num_fake", num_fake),
@@ -321,9 +324,20 @@ def _batches(fakes):
             yield batch, None
 
 
+def _check_channels(extractor, image_shape):
+    """Refuses at once what the extractor would refuse image by image."""
+    got, taken = image_shape[-1], extractor.input_shape[-1]
+    if got not in (1, taken):
+        raise ValueError(
+            f"extractor: {extractor.name!r} takes images of {taken} channels, "
+            f"but these have {got}; use another one."
+        )
+
+
 def _classifier_of_channels(name, extractor):
     """What names the channels of stacked images; `None` if it is one's own."""
-    if "fashion" in name:
+    base = name.partition(":")[2]
+    if base.removeprefix("tfds:") in ("fashion_mnist", "fashion_mnist_10k"):
         from keras_ganmix.metrics.extractors import get_extractor
 
         return get_extractor("fashion")
@@ -338,4 +352,10 @@ def _classifier_of_channels(name, extractor):
 
 
 def _logits_of(network):
+    classes = network.dimensions["logits"]
+    if classes != 10:
+        raise ValueError(
+            f"extractor: {network.name!r} knows {classes} classes, but stacked "
+            "images have ten."
+        )
     return lambda images: network(images, layer="logits")

@@ -42,13 +42,14 @@ EXTRACTORS = ("fashion", "squeezenet", "inception")
 KERAS_FILE = ".keras"
 
 
-def check_extractor(extractor, more=()):
+def check_extractor(extractor, more=(), must_exist=False):
     """Refuses what names no extractor.
 
     Args:
         extractor: `"auto"`, one of `EXTRACTORS`, or the path of a `.keras`
             file.
         more: other names that are allowed.
+        must_exist: whether a file must be there.
 
     Returns:
         The name, or the path from the root of the file system.
@@ -57,11 +58,17 @@ def check_extractor(extractor, more=()):
         ValueError: if there is no such extractor; near ones are listed.
     """
     if extractor.endswith(KERAS_FILE):
-        return str(pathlib.Path(os.path.expanduser(extractor)).absolute())
+        path = pathlib.Path(os.path.expanduser(extractor)).absolute()
+        if must_exist and not path.is_file():
+            raise ValueError(f"there is no file {path}.")
+        return str(path)
     allowed = ("auto", *EXTRACTORS, *more)
     if extractor not in allowed:
-        allowed = (*allowed, f"PATH{KERAS_FILE}")
-        raise ValueError(unknown("extractor", extractor, allowed))
+        message = unknown("extractor", extractor, allowed)
+        message = message.replace("Unknown", "unknown", 1)
+        raise ValueError(
+            f"{message.removesuffix('.')}, path of a {KERAS_FILE} file."
+        )
     return extractor
 
 

@@ -99,11 +99,7 @@ def extractor_field(*more):
     """
 
     def check(extractor):
-        try:
-            return check_extractor(extractor, more)
-        except ValueError as error:
-            message = str(error).replace("Unknown", "unknown", 1)
-            raise ValueError(message) from None
+        return check_extractor(extractor, more)
 
     names = ("auto", *EXTRACTORS, *more, "path of a .keras file")
     return Annotated[str, AfterValidator(check), Allowed(", ".join(names))]

@@ -49,7 +49,9 @@ def _check_source(source):
     if family in _PATH_SOURCES:
         return f"{family}:{Path(os.path.expanduser(argument)).absolute()}"
     if family == "stacked_digits" and argument:
-        return f"{family}:{_check_source(argument)}"
+        base, _, _ = argument.partition(":")
+        if base in _PATH_SOURCES:
+            return f"{family}:{_check_source(argument)}"
     return source
 
 

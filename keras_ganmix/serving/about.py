@@ -65,8 +65,13 @@ def without_place(source):
 
 def _without_places(recipe):
     source = without_place(recipe.data.source)
-    data = recipe.data.model_copy(update={"source": source})
-    return recipe.model_copy(update={"data": data})
+    changed = {"data": recipe.data.model_copy(update={"source": source})}
+    if recipe.evaluate is not None:
+        name = recipe.evaluate.extractor.rpartition("/")[2]
+        changed["evaluate"] = recipe.evaluate.model_copy(
+            update={"extractor": name}
+        )
+    return recipe.model_copy(update=changed)
 
 
 def _evaluation(folder, generator, recipe):

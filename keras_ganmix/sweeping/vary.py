@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from keras_ganmix import recipes
-from keras_ganmix.metrics.names import METRICS, TRAINING_METRICS
+from keras_ganmix.metrics.names import (
+    METRICS,
+    TRAINING_METRICS,
+    check_extractor,
+)
 from keras_ganmix.recipes import RecipeError, errors, loading, overrides
 from keras_ganmix.recipes.fields import (
     NAME,
@@ -217,6 +221,10 @@ def _scorings(path, vary, arms):
 
 def _check_scoring(place, scoring, arms):
     """Refuses metrics that do not go with the data of an arm."""
+    try:
+        check_extractor(scoring.extractor, ("pixels",), must_exist=True)
+    except ValueError as error:
+        raise RecipeError(f"{place}.extractor: {error}") from error
     metrics = [name for name in scoring.metrics if name in METRICS]
     if not metrics:
         return

@@ -29,6 +29,8 @@ def test_paired_p_where_there_is_nothing_to_test():
     assert paired_p([0, 0, 0]) == 1.0
     assert paired_p([2, 2, 2]) is None
     assert paired_p([0.1] * 3) is None
+    # What is no number tells nothing apart.
+    assert paired_p([0.1, float("inf"), 0.2]) == 1.0
 
 
 def closed_testing(values):

@@ -92,6 +92,14 @@ def test_scorings_are_flags_of_evaluate():
         ("arms: {a: []}\nscore: [{metrics: [frechte]}]", "'frechet'"),
         ("arms: {a: []}\nscore: [{metrics: [frechet]}]", "allowed: modes"),
         ("arms: {a: []}\nscore: []", "score"),
+        (
+            "arms: {a: []}\nscore: [{metrics: [modes], extractor: no.keras}]",
+            "score.0.extractor: there is no file",
+        ),
+        (
+            "arms: {a: []}\nscore: [{metrics: [modes], extractor: fashon}]",
+            "Did you mean 'fashion'",
+        ),
         ("arms:\n  a: [\n", "line"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 from keras_ganmix.sweeping.tables import markdown_table, number
 from tools.results import figures, mixtures
 from tools.results.parts import section
-from tools.results.store import late_scores
+from tools.results.store import LATE, late_scores
 
 PANELS = {
     "modes": "modes found",
@@ -73,7 +73,7 @@ def _table(sweep, cells, title):
     for cell in cells:
         line = [f"{title}: {cell['arm']}, seed {cell['seed']}"]
         for steps, values in signals(sweep, cell).values():
-            late = values[np.array(steps) > 0.8 * steps[-1]]
+            late = values[np.array(steps) > LATE * steps[-1]]
             line.append(f"{number(float(late.mean()))} ± {late.std():.2g}")
         lines.append(line)
     return markdown_table(("last fifth of the steps", *PANELS.values()), lines)

@@ -23,6 +23,7 @@ from tools.results.parts import (
     section,
     what_was_run,
 )
+from tools.results.store import LATE
 
 SIDES = {"discriminator": "D", "generator": "G"}
 COLUMNS = {
@@ -248,7 +249,7 @@ def _angles(series):
     rows = []
     for (arm, name), (steps, cosines, ratios) in series.items():
         side, _, term = name.partition("/")
-        late = np.array(steps) > 0.8 * steps[-1]
+        late = np.array(steps) > LATE * steps[-1]
         rows.append(
             (
                 f"{SIDES[side]}: {term}",

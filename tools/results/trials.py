@@ -89,7 +89,8 @@ def modes(
     if lost := [mixtures.SCORES[s][0] for s in scores if s not in roomy]:
         told.append(f"no room to tell more: {', '.join(lost)}")
     tests = int(len(roomy) == len(scores)) if every else len(roomy)
-    outcome = _of_sweep(found, arms, verdict, "; ".join(told), page)
+    text = f"{arm}: {'; '.join(told)}"
+    outcome = _of_sweep(found, arms, verdict, text, page)
     return outcome._replace(tests=tests)
 
 

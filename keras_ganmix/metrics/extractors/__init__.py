@@ -1,6 +1,7 @@
 """Networks whose features the scores compare."""
 
 import importlib
+import os
 
 from keras_ganmix.metrics.hashes import check_hash
 from keras_ganmix.metrics.names import EXTRACTORS, KERAS_FILE
@@ -26,6 +27,8 @@ def get_extractor(extractor, path=None, expected_hash=None):
         ValueError: an unknown name, a missing package (says what to install),
             no network, or a wrong hash.
     """
+    if isinstance(extractor, os.PathLike):
+        extractor = os.fspath(extractor)
     if not isinstance(extractor, str):
         base = importlib.import_module(f"{__name__}.base")
         if isinstance(extractor, base.Extractor):

@@ -1,45 +1,54 @@
 """Any Keras model as an extractor."""
 
 import importlib
+import os
 import pathlib
 import zipfile
+import zlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ganmix.metrics.extractors.base import Extractor
 from keras_ganmix.metrics.hashes import check_hash, hash_arrays
+from keras_ganmix.metrics.names import EXTRACTORS
 
+#: The layer of a classifier whose output is its features.
+FEATURES = "features"
 #: What Keras raises at files that it cannot read.
 _UNREADABLE = (
     OSError,
+    EOFError,
     ValueError,
     TypeError,
     KeyError,
     AttributeError,
     ImportError,
+    RuntimeError,
     zipfile.BadZipFile,
+    zlib.error,
 )
 
 
 def load(path, expected_hash=None):
-    """The extractor of a `.keras` file, its images in [-1, 1].
+    """The extractor of a `.keras` file, which takes images in [-1, 1].
 
-    Of a classifier, a model that ends in a layer with weights which makes rows
-    of numbers of rows of numbers, the features are what this layer sees, and
-    the logits what comes out, probabilities as logarithms. That is so of the
-    `classifier.keras` of `keras_ganmix.classify`. All else is as for
-    `from_keras`: an output that is a dict says itself what is what.
+    What its features and logits are is as for `from_keras`; the
+    `classifier.keras` of `keras_ganmix.classify` has both. It is named after
+    the model and the first digits of the hash of its weights, so that scores
+    of two networks have two names.
 
     Args:
-        path: of the file; it can run no code of its own, which Keras refuses.
+        path: of the file. Keras refuses Python code in it.
         expected_hash: SHA-256 of the weights, or its first digits.
 
     Raises:
         ValueError: no such file, one that Keras cannot read, another hash, or
             a model that does not fit.
     """
-    if not pathlib.Path(path).is_file():
+    path = pathlib.Path(os.path.expanduser(path))
+    if not path.is_file():
         raise ValueError(f"extractor: {path}: there is no such file.")
     # Or Keras would not know the head of our own classifiers.
     importlib.import_module("keras_ganmix.networks.wide_resnet")
@@ -50,54 +59,12 @@ def load(path, expected_hash=None):
         raise ValueError(
             f"extractor: {path}: Keras cannot read this file ({reason})."
         ) from error
+    weight_hash = hash_arrays(model.get_weights())
+    check_hash(weight_hash, expected_hash, f"extractor: {path}")
     try:
-        extractor = from_keras(_told_apart(model))
+        return from_keras(model, name=f"{model.name}-{weight_hash[:8]}")
     except ValueError as error:
         raise ValueError(f"extractor: {path}: {error}") from error
-    check_hash(extractor.weight_hash, expected_hash, "extractor")
-    return extractor
-
-
-def _told_apart(model):
-    """A classifier with its features beside its logits; else the model."""
-    output = _output(model)
-    if not isinstance(output, keras.KerasTensor):
-        return model
-    last = _maker(model, output)
-    is_probability = _ends_in_softmax(last)
-    while last is not None and not last.weights:
-        last = _maker(model, last.input)
-    seen = getattr(last, "input", None)
-    if not isinstance(seen, keras.KerasTensor):
-        return model
-    if len(seen.shape) != 2 or len(output.shape) != 2:
-        return model
-    if is_probability:
-        tiny = keras.config.epsilon()
-        output = keras.ops.log(keras.ops.maximum(output, tiny))
-    outputs = {"features": seen, "logits": output}
-    return keras.Model(model.inputs, outputs, name=model.name)
-
-
-def _output(model):
-    """A tensor or a structure of them; `None` of a model without a graph."""
-    if isinstance(model, keras.Sequential):  # knows it as a list alone
-        return model.outputs[0] if model.outputs else None
-    return getattr(model, "output", None)
-
-
-def _maker(model, tensor):
-    """The layer of a model that makes a tensor, or `None`."""
-    return next(
-        (x for x in model.layers if getattr(x, "output", None) is tensor), None
-    )
-
-
-def _ends_in_softmax(layer):
-    if isinstance(layer, keras.layers.Softmax):
-        return True
-    activation = getattr(layer, "activation", None)
-    return activation is keras.activations.softmax
 
 
 def from_keras(
@@ -105,10 +72,14 @@ def from_keras(
 ):
     """Makes an extractor of a Keras model.
 
+    If the model has a layer named `features` that gives rows of numbers, these
+    are the features, and the model's output is the logits; where it is
+    probabilities, their logarithms are. Otherwise the output is the features,
+    flattened, and there are no logits. A dict says itself what is what: it has
+    `features`, and optionally `early` and `logits`.
+
     Args:
         model: `keras.Model` with one image input of a known shape (H, W, C).
-            Its output is the features, flattened, or a dict with `features`
-            and optionally `early` and `logits`.
         name: as it appears in scores; the model's own by default. The names of
             the shipped extractors are reserved.
         value_range: range of the images that the model takes, for example
@@ -121,18 +92,19 @@ def from_keras(
         An `Extractor`.
 
     Raises:
-        ValueError: not one image input of a known shape, no output
-            `features`, or an unknown layer.
+        ValueError: not one image input of a known shape, several outputs that
+            are no dict, none named `features`, logits of a single number, or
+            an unknown layer.
     """
     if not isinstance(model, keras.Model):
         raise ValueError(
             f"model: expected a keras.Model, got {type(model).__name__}."
         )
     name = name or model.name
-    if name in ("fashion", "squeezenet", "inception"):
+    if name in EXTRACTORS:
         raise ValueError(
-            f"name: {name!r} is the name of a shipped extractor; give another "
-            "one, so that scores are not mistaken for its scores."
+            f"name: {name!r} is the name of a shipped extractor; rename the "
+            "model, so that scores are not mistaken for its scores."
         )
     inputs = getattr(model, "inputs", None) or []
     shape = tuple(inputs[0].shape[1:]) if len(inputs) == 1 else None
@@ -141,33 +113,33 @@ def from_keras(
             "model: expected one input of images with a known shape (H, W, "
             f"C), got {[tuple(i.shape[1:]) for i in inputs]}."
         )
-    outputs = _output(model)
-    if not isinstance(outputs, dict):
-        outputs = {"features": outputs}
-    if "features" not in outputs:
-        raise ValueError(
-            f"model: no output named 'features' among {sorted(outputs)}."
-        )
-    outputs = {
-        key: value
-        for key, value in outputs.items()
-        if key in ("features", "early", "logits")
-    }
+    outputs, are_found = _outputs(model)
     if early is not None:
         outputs["early"] = model.get_layer(early).output
     layers = keras.Model(inputs, outputs)
     low, high = value_range
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *shape))])
-    def function(images):
+    def run(images):
         images = (images + 1.0) * ((high - low) / 2.0) + low
         if preprocessing is not None:
             images = preprocessing(images)
         values = layers(images, training=False)
+        count = tf.shape(images)[0]
+        # Half precision would be too little for distances.
         return {
-            key: tf.reshape(value, (tf.shape(images)[0], -1))
+            key: tf.reshape(tf.cast(value, tf.float32), (count, -1))
             for key, value in values.items()
         }
+
+    is_probability = are_found and _is_probability(run, shape)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *shape))])
+    def function(images):
+        values = run(images)
+        if is_probability:
+            tiny = keras.config.epsilon()
+            values["logits"] = tf.math.log(tf.maximum(values["logits"], tiny))
+        return values
 
     steps = f"range [{low:g}, {high:g}]"
     if preprocessing is not None:
@@ -180,3 +152,42 @@ def from_keras(
         weight_hash=hash_arrays(model.get_weights()),
         preprocessing=steps,
     )
+
+
+def _outputs(model):
+    """The tensors by name, and whether those of a classifier were found."""
+    # Of a sequential model Keras knows a list alone.
+    is_list = isinstance(model, keras.Sequential)
+    output = model.outputs if is_list else model.output
+    if isinstance(output, list | tuple) and len(output) == 1:
+        (output,) = output
+    if isinstance(output, dict):
+        if FEATURES not in output:
+            raise ValueError(
+                f"model: no output named 'features' among {sorted(output)}."
+            )
+        known = (FEATURES, "early", "logits")
+        return {k: v for k, v in output.items() if k in known}, False
+    if isinstance(output, list | tuple):
+        raise ValueError(
+            f"model: it has {len(output)} outputs; give it a dict of them, "
+            "with 'features'."
+        )
+    layer = next((x for x in model.layers if x.name == FEATURES), None)
+    if layer is None or layer.output is output or len(layer.output.shape) != 2:
+        return {FEATURES: output}, False
+    if len(output.shape) != 2 or output.shape[1] == 1:
+        raise ValueError(
+            "model: after a layer named 'features' the output is taken for "
+            "logits, rows of a number for each class; it has the shape "
+            f"{tuple(output.shape)}."
+        )
+    return {FEATURES: layer.output, "logits": output}, True
+
+
+def _is_probability(run, shape):
+    """Whether what would be logits are shares of 1, of some images."""
+    images = np.random.default_rng(0).uniform(-1, 1, (4, *shape))
+    values = run(tf.constant(images, tf.float32))["logits"].numpy()
+    sums = values.sum(axis=1)
+    return bool((values >= 0).all() and np.allclose(sums, 1, atol=1e-2))
