@@ -224,11 +224,11 @@ def test_a_score_without_room_is_no_test():
     store = of_modes(["modes"], floor=25.0, plain=[near], x=[full])
     found = modes(store, "modes_grid", "x", ["modes"])
     assert (found.verdict, found.tests) == (UNDECIDED, 0)
-    assert "no room to tell more: modes" in found.text
+    assert "too few seeds to tell better modes" in found.text
     store = of_modes(["modes"], floor=25.0, plain=[BASE], x=[MORE])
     found = modes(store, "modes_grid", "x", ["modes"])
     assert (found.verdict, found.tests) == (HOLDS, 1)
-    assert "no room" not in found.text
+    assert "too few" not in found.text
     # What is not made yet is planned as a test of each of its scores.
     missing = modes(store, "modes_ring", "x")
     assert (missing.verdict, missing.tests) == (NOT_RUN, 2)

@@ -37,6 +37,7 @@ def build(store):
             "generated": lambda: GENERATED,
             "methods": lambda: _methods(store),
             "mixtures": lambda arm: on_mixtures(store, arm),
+            "complete": lambda *a: complete(store, *a),
             "images": lambda arm: images(store, arm),
             "classified": lambda *a: classified(store, *a),
             "augmented": lambda *a: augmented(store, *a),
@@ -74,6 +75,14 @@ def on_mixtures(store, arm):
     told = {t: modes(store, n, arm) for n, t in mixtures.SWEEPS.items()}
     lines = [f"{found} ({t})" for t, found in told.items() if found != "-"]
     return "; ".join(lines) or "not run yet"
+
+
+def complete(store, name, arm):
+    """In how many runs an arm has all modes at the last step."""
+    if name not in store.sweeps:
+        return "no"
+    found = mixtures.all_found(store.sweeps[name], arm)
+    return f"{sum(found)} of {len(found)}"
 
 
 def modes(store, name, arm):

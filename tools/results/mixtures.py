@@ -21,6 +21,13 @@ SCORES = {
 }
 
 
+def all_found(sweep, arm):
+    """Whether each run of an arm has all modes at the last step."""
+    count = len(MIXTURES[sweep.recipe][0])
+    runs = sweep.of(arm).values()
+    return [cell["scores"]["modes"] == count for cell in runs]
+
+
 @functools.cache
 def scatter(mixture, draws=200):
     """Mean scores of points scattered evenly, which know nothing of modes.

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from keras_ganmix.data.sources.toys import MIXTURES
 from keras_ganmix.sweeping.tables import markdown_table
 from tools.results import figures
-from tools.results.mixtures import SCORES, even, scatter
+from tools.results.mixtures import SCORES, all_found, even, scatter
 from tools.results.parts import (
     GENERATED,
     LEGEND,
@@ -16,7 +17,7 @@ from tools.results.parts import (
     verdicts,
     what_was_run,
 )
-from tools.results.store import LATE
+from tools.results.store import LATE, late_scores
 
 STACKED = {"modes": ("modes", 1), "mode_kl": ("KL", 1)}
 CURVES = {
@@ -143,6 +144,8 @@ def _mixture(sweep, title, places):
         "holds only if the last step does not say the opposite.",
         comparison(late, SCORES, references),
         verdicts(late, SCORES),
+        "### Runs that found all modes",
+        _all_found(sweep),
         "### During training",
         picture(places, f"{sweep.name}_curves", "Scores during training"),
         "Mean over seeds; shaded is the range over seeds."
@@ -168,9 +171,27 @@ def _strength(sweep):
         return ""
     return section(
         "Logits over the last fifth of the steps, first seed. A difference "
-        "of 0 is chance.",
+        "of 0 is chance, or points that cannot be told from the data.",
         markdown_table(("arm", "real", "generated", "difference"), lines),
     )
+
+
+def _all_found(sweep):
+    """How many runs of each arm miss no mode."""
+    count, lines = len(MIXTURES[sweep.recipe][0]), []
+    for arm in sweep.arms:
+        late = [
+            late_scores(cell)["modes"] == count
+            for cell in sweep.of(arm).values()
+            if cell["curves"]
+        ]
+        counts = [
+            f"{sum(runs)} of {len(runs)}"
+            for runs in (all_found(sweep, arm), late)
+        ]
+        lines.append((arm, *counts))
+    heads = ("arm", "at the last step", "at each scoring of the last fifth")
+    return markdown_table(heads, lines)
 
 
 def _stacked(store):

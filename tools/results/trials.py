@@ -87,7 +87,7 @@ def modes(
     if verdict == rules.HOLDS and "worse" in spoilt:
         verdict = rules.UNDECIDED
     if lost := [mixtures.SCORES[s][0] for s in scores if s not in roomy]:
-        told.append(f"no room to tell more: {', '.join(lost)}")
+        told.append(f"too few seeds to tell better {' and '.join(lost)}")
     tests = int(len(roomy) == len(scores)) if every else len(roomy)
     text = f"{arm}: {'; '.join(told)}"
     outcome = _of_sweep(found, arms, verdict, text, page)
