@@ -74,7 +74,7 @@ class Runs:
             "baseline": next(iter(arms)),
             "seeds": list(seeds),
             "score": [{"metrics": ["frechet"], "split": "test"}],
-            "common": [],
+            "common": ["train.steps=1000"],
             "arms": {
                 arm: {"changes": [f"x={arm}"], "ms_per_step": 10.0}
                 | {"recipe": resolved}

@@ -59,6 +59,7 @@ def test_modes_are_told_as_they_are(runs, places):
     assert "- modes: better: GDPP; worse: AdaptiveMix." in text
     assert "**Compute**: 9.0 core-hours, start" in text
     assert "reliminary" not in text
+    assert "the same for all arms: `train.steps=1000`." in text
     assert "Not comparable: other networks" in text
     for name in ("curves", "samples"):
         with Image.open(places.images / f"modes_ring_{name}.png") as image:
@@ -125,6 +126,8 @@ def test_garments(runs, places, undrawn):
     )
     assert re.search(r"(?m)^- \*\*Mixup\*\*: worse in .*recall.*; better", text)
     assert "- **CutMix**: worse in Frechet distance (both ext" in text
+    slow = re.search(r"(?m)^- \*\*slow\*\*: worse in .*$", text).group()
+    assert "at equal seconds (one extractor), precision" in slow
     # It takes twice as long: its curve from 10 to 4 is at 500 of 1,000 steps.
     assert row_of(text, "## Equal seconds", "slow") == ["2.00", "10", "500"]
     after = text.partition("## Equal seconds")[2].partition("at step")[2]
@@ -145,6 +148,10 @@ def test_all_garments_beside_few(runs, places, undrawn):
     pages = build(runs, places)
     text = pages["fashion_mnist.md"].partition("## All 60,000 images")[2]
     assert "--seeds 10,11" in text and "slow" not in text
+    for heading in ("Equal seconds", "How long until", "Low level", "Leaks"):
+        assert f"\n### {heading}" in text
+    assert "images/fashion_60000_curves.png" in text
+    assert row_of(text, "### How long", "Mixup")[0] == "850, 850"
     few, all_of_them = row_of(text, "Differences to plain", "Mixup")[1:]
     for change in (few, all_of_them):
         assert float(change.partition(" ")[0]) == pytest.approx(-1, abs=0.01)
@@ -164,6 +171,38 @@ def test_all_garments_beside_few(runs, places, undrawn):
     assert "60,000" not in came_out
 
 
+def test_stacked_pictures_are_told_of_everywhere(runs, places, undrawn):
+    page = places.docs / "methods" / "diversity_penalty.md"
+    page.parent.mkdir()
+    page.write_text("\n".join(methods.marks("our runs")))
+    arms = {
+        "plain": {"modes": 700.0, "mode_kl": 1.0},
+        "DiversityPenalty": {"modes": 650.0, "mode_kl": 2.0},
+    }
+    runs.sweep("stacked_dcgan", arms, "quickstart")
+    pages = build(runs, places)
+    text = pages["modes.md"].partition("## Stacked garments")[2]
+    assert row_of(text, "changes", "DiversityPenalty")
+    assert "- modes: worse: DiversityPenalty." in text
+    assert "- KL: worse: DiversityPenalty." in text
+    found = row_of(page.read_text(), "### In our runs", "stacked garments")
+    assert found[1] == "modes worse, KL worse"
+    told = row_of(
+        pages["choosing.md"],
+        "## What each costs",
+        "[DiversityPenalty](methods/diversity_penalty.md)",
+    )
+    assert "modes worse, KL worse" in told
+    name = "DiversityPenalty](methods/diversity_penalty.md) (**worse here**)"
+    assert name in pages["choosing.md"]
+    verdict = row_of(
+        pages["README.md"],
+        "claims",
+        "The diversity penalty alleviates mode collapse.",
+    )[-1]
+    assert verdict == "**does not hold here** (preliminary)"
+
+
 def test_methods_that_were_worse_are_not_praised(runs, places, undrawn):
     runs.fashion()
     runs.modes()
@@ -171,6 +210,7 @@ def test_methods_that_were_worse_are_not_praised(runs, places, undrawn):
     assert "CutMix](methods/sample_mixing.md) (**worse here**)" in text
     assert "DAG](methods/dag.md) (not tried here)" in text
     assert "GDPP](methods/mode_seeking_gdpp.md)," in text
+    assert "high-level ones; garments: **worse** in Frechet dist" in text
 
 
 def test_pages_of_methods_tell_of_our_runs(runs, places, undrawn):

@@ -217,21 +217,81 @@ def test_more_modes_of_less_quality_prove_nothing():
     assert modes(store, "modes_grid", "x", ["modes"]).verdict == HOLDS
 
 
-def test_a_score_without_room_is_no_test():
+def test_a_score_without_room_cannot_hold():
     """Real data find 25 in every seed, and plain may nearly do so."""
     near = [24.0, 25.0, 25.0]
     full = [25.0, 25.0, 25.0]
     store = of_modes(["modes"], floor=25.0, plain=[near], x=[full])
     found = modes(store, "modes_grid", "x", ["modes"])
-    assert (found.verdict, found.tests) == (UNDECIDED, 0)
+    assert (found.verdict, found.tests) == (UNDECIDED, 1)
     assert "too few seeds to tell better modes" in found.text
     store = of_modes(["modes"], floor=25.0, plain=[BASE], x=[MORE])
     found = modes(store, "modes_grid", "x", ["modes"])
     assert (found.verdict, found.tests) == (HOLDS, 1)
     assert "too few" not in found.text
+    # It can fail, and so it is one of the tests by which a claim is decided.
+    less = [20.0, 20.2, 20.1]
+    store = of_modes(["modes"], floor=25.0, plain=[near], x=[less])
+    found = modes(store, "modes_grid", "x", ["modes"], every=True)
+    assert (found.verdict, found.tests) == (FAILS, 1)
+    many = modes(store, "modes_grid", "x", ["modes"], every=True, chances=99)
+    assert many.verdict == UNDECIDED
     # What is not made yet is planned as a test of each of its scores.
     missing = modes(store, "modes_ring", "x")
     assert (missing.verdict, missing.tests) == (NOT_RUN, 2)
+
+
+@pytest.mark.parametrize(
+    "verdicts, effects, expected",
+    [
+        ([HOLDS, UNDECIDED], ["better", "none"], HOLDS),
+        ([HOLDS, UNDECIDED], ["better", "worse"], UNDECIDED),
+        ([FAILS, UNDECIDED], ["worse", "none"], FAILS),
+        ([FAILS, UNDECIDED], ["worse", "better"], UNDECIDED),
+        ([HOLDS, FAILS], ["better", "worse"], UNDECIDED),
+        ([UNDECIDED, UNDECIDED], ["better", "none"], UNDECIDED),
+    ],
+)
+def test_scores_of_one_experiment_may_not_contradict(
+    verdicts, effects, expected
+):
+    assert rules.either(verdicts, effects) == expected
+
+
+def stacked(**arms):
+    """A store of stacked pictures: modes and KL of arms by seed."""
+    rows = [
+        make_row(
+            score,
+            "plain",
+            list(arms),
+            {arm: dict(enumerate(both[place])) for arm, both in arms.items()},
+            {},
+            better,
+        )
+        for place, (score, better) in enumerate(
+            (("modes", "higher"), ("mode_kl", "lower"))
+        )
+    ]
+    return a_store("stacked_dcgan", arms=list(arms), rows=rows)
+
+
+def test_stacked_pictures_are_judged_by_modes_and_kl():
+    plain = [700.0, 705.0, 702.0], [1.0, 1.01, 1.02]
+    more, less = [730.0, 736.0, 731.0], [690.0, 694.0, 692.0]
+    closer, farther = [0.8, 0.82, 0.81], [1.3, 1.32, 1.31]
+    for scores, verdict in (
+        ((more, closer), HOLDS),
+        ((more, plain[1]), HOLDS),
+        ((more, farther), UNDECIDED),
+        ((less, farther), FAILS),
+    ):
+        store = stacked(plain=plain, x=scores)
+        outcome = KINDS["stacked"](store, "x")
+        assert (outcome.verdict, outcome.tests) == (verdict, 2)
+        assert outcome.text.startswith("x: modes ") and "; KL " in outcome.text
+    missing = types.SimpleNamespace(sweeps={})
+    assert KINDS["stacked"](missing, "x").tests == 2
 
 
 def test_p_of_modes_is_not_corrected_over_arms():

@@ -1,9 +1,16 @@
 """`docs/choosing.md`: which regularizer for which situation."""
 
 from keras_ganmix.sweeping.tables import markdown_table
-from tools.results import augmentation, collapse, costs, mixtures, rules
+from tools.results import (
+    augmentation,
+    collapse,
+    costs,
+    fashion,
+    mixtures,
+    rules,
+)
 from tools.results.fashion import FRECHET, MAIN
-from tools.results.parts import GENERATED, change, effect_in_words
+from tools.results.parts import GENERATED, change, effect_in_words, listed
 from tools.results.templates import fill
 
 #: Rows of the table of costs: method to the names in `performance.md`.
@@ -39,6 +46,8 @@ def build(store):
             "mixtures": lambda arm: on_mixtures(store, arm),
             "complete": lambda *a: complete(store, *a),
             "images": lambda arm: images(store, arm),
+            "hurts": lambda arm: hurts(store, arm),
+            "awaited": lambda: awaited(store),
             "classified": lambda *a: classified(store, *a),
             "augmented": lambda *a: augmented(store, *a),
             "mark": lambda *a: mark(store, *a),
@@ -60,19 +69,19 @@ def _methods(store):
                 dcgan[row]["passes"],
                 *(
                     modes(store, name, _ARMS.get(method, method))
-                    for name in mixtures.SWEEPS
+                    for name in mixtures.ALL
                 ),
                 images(store, method),
             )
         )
     heads = ("method", "step, DCGAN", "step, SNGAN", "trunk passes")
-    seen = [f"modes, {title}" for title in mixtures.SWEEPS.values()]
+    seen = [f"modes, {title}" for title in mixtures.ALL.values()]
     return markdown_table((*heads, *seen, "6,000 garments"), lines)
 
 
 def on_mixtures(store, arm):
-    """What an arm does to the modes of the mixtures it was run on."""
-    told = {t: modes(store, n, arm) for n, t in mixtures.SWEEPS.items()}
+    """What an arm does to the modes of the sweeps it was run in."""
+    told = {t: modes(store, n, arm) for n, t in mixtures.ALL.items()}
     lines = [f"{found} ({t})" for t, found in told.items() if found != "-"]
     return "; ".join(lines) or "not run yet"
 
@@ -86,21 +95,15 @@ def complete(store, name, arm):
 
 
 def modes(store, name, arm):
-    """What an arm does to the modes of a mixture, in words."""
+    """What an arm does to the modes of a sweep, in words."""
     sweep = store.sweeps.get(name)
     if sweep is None or arm not in sweep.found["arms"]:
         return "-"
     if arm not in sweep.arms:
         return "not run yet"
-    words = {
-        title: rules.effect(sweep.late_rows, arm, [score])
-        for title, score in (
-            ("modes", "modes"),
-            ("quality", "high_quality"),
-            ("evenness", "reverse_kl"),
-        )
-    }
-    told = [f"{t} {w}" for t, w in words.items() if w in ("better", "worse")]
+    rows, names = mixtures.judged(sweep)
+    words = {n: rules.effect(rows, arm, [s]) for s, n in names.items()}
+    told = [f"{n} {w}" for n, w in words.items() if w in ("better", "worse")]
     return (", ".join(told) or "not told apart") + _so_far(sweep)
 
 
@@ -132,6 +135,26 @@ def difference(sweep, arm, scores, note=""):
     words = {"none": "not told apart", "mixed": "extractors disagree"}
     words = words.get(effect, effect)
     return f"{words} ({change(cell)}{note}){_so_far(sweep)}"
+
+
+def hurts(store, arm):
+    """What is put behind a warning: in what an arm was worse on garments."""
+    sweep = store.sweeps.get(MAIN)
+    if sweep is None or arm not in sweep.arms:
+        return ""
+    found = fashion.effects(sweep, arm)
+    worse = [name for name, effect in found.items() if effect == "worse"]
+    return f"; garments: **worse** in {listed(worse)}" if worse else ""
+
+
+def awaited(store):
+    """What is said of "-" while sweeps are to come."""
+    names = (*mixtures.ALL, MAIN)
+    return (
+        ""
+        if all(name in store.sweeps for name in names)
+        else (", or the sweep is to come")
+    )
 
 
 def classified(store, arm, score):
@@ -174,7 +197,7 @@ def mark(store, arm, *sweeps):
         *sweeps: names of the sweeps that speak of it, or "mixtures".
     """
     if "mixtures" in sweeps:
-        sweeps = (*mixtures.SWEEPS, *sweeps)
+        sweeps = (*mixtures.ALL, *sweeps)
     effects = set()
     for name in sweeps:
         sweep = store.sweeps.get(name)
@@ -183,19 +206,18 @@ def mark(store, arm, *sweeps):
         if name == MAIN:
             effects.add(rules.effect(sweep.rows, arm, FRECHET))
         else:
-            rows, tests = sweep.late_rows, len(_MODES) * len(mixtures.SWEEPS)
+            rows, names = mixtures.judged(sweep)
+            scores = [s for s in names if s != "high_quality"]
+            tests = len(scores) * len(mixtures.ALL)
             effects |= {
                 rules.effect(rows, arm, [s], chances=tests, alone=True)
-                for s in _MODES
+                for s in scores
             }
     if not effects - {None}:
         # The same line says so where runs are to come.
         planned = MAIN in sweeps and images(store, arm) == "not run yet"
         return "" if planned else " (not tried here)"
     return " (**worse here**)" if "worse" in effects else ""
-
-
-_MODES = ("modes", "reverse_kl")
 
 
 _PLANNED = (

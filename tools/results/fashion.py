@@ -2,7 +2,7 @@
 
 from keras_ganmix.sweeping.results import ranked
 from keras_ganmix.sweeping.tables import markdown_table, number
-from tools.results import fashion_speed, figures, rules
+from tools.results import fashion_speed, figures, rules, speed
 from tools.results.parts import (
     GENERATED,
     LEGEND,
@@ -68,60 +68,21 @@ def build(store):
 
 
 def _main(store):
-    sweep, places = store.sweeps[MAIN], store.places
-    path = places.images / f"{MAIN}_samples.png"
-    figures.gallery(sweep, places, path, columns=3)
-    titles = {"frechet[fashion]": "Frechet distance, fashion"}
-    figures.curves(
-        sweep,
-        titles,
-        places.images / f"{MAIN}_curves.png",
-        ("frechet[fashion]",),
-    )
-    rows = sweep.rows
+    """The arms on 6,000 images."""
+    sweep = store.sweeps[MAIN]
     return section(
+        "A generator half as wide as the recipe's and 3,000 steps are what the "
+        "machine had time for.",
         progress(sweep),
         what_was_run(sweep),
         LEGEND.format(baseline=sweep.baseline),
-        "## Equal steps",
-        comparison(rows, plain(FRECHET)),
-        comparison(rows, plain(KERNEL)),
-        "A difference counts if both extractors tell it apart with the same "
-        "sign:",
-        agreement(rows, sweep.arms, sweep.baseline),
-        _resolution(rows),
-        "## Where a method hurts, and where it helps",
-        differs(rows, sweep.arms, sweep.baseline),
-        fashion_speed.build(sweep, places),
-        "## Precision, recall, classes",
-        "By the features of `fashion`. A class is covered if at least half "
-        "its share of the fakes is taken for it.",
-        comparison(rows, COVERAGE),
-        verdicts(rows, COVERAGE),
-        _without_classes(rows),
-        "## Low level and high level",
-        "Frechet distances of an early and of the last layer of `fashion`, "
-        "and of power spectra.",
-        comparison(rows, LAYERS),
-        verdicts(rows, LAYERS),
-        "## Leaks",
-        "Share of fakes that a small classifier takes for images damaged as "
-        "regularizers damage them. It suspects poor fakes too: compare with "
-        "plain.",
-        comparison(rows, LEAKS),
-        verdicts(rows, LEAKS),
-        "## Pictures",
-        picture(places, f"{MAIN}_samples", "Samples of all arms"),
-        "The first seed, last step, the first 32 latents; nothing was chosen.",
+        *_scores(sweep, store.places, "##"),
     )
 
 
 def _full(store):
     """The best two arms on all images."""
-    sweep, places = store.sweeps[FULL], store.places
-    path = places.images / f"{FULL}_samples.png"
-    figures.gallery(sweep, places, path, columns=3)
-    rows = sweep.rows
+    sweep = store.sweeps[FULL]
     return section(
         "## All 60,000 images",
         "The two arms with the lowest mean Frechet distance by `fashion` above "
@@ -130,14 +91,60 @@ def _full(store):
         "through the images; above they were ten times as many.",
         progress(sweep),
         what_was_run(sweep),
+        _beside(store, sweep),
+        *_scores(sweep, store.places, "###"),
+    )
+
+
+def _scores(sweep, places, level):
+    """All that is told of the scores of a sweep; draws its pictures.
+
+    Args:
+        sweep: `Sweep`.
+        places: `Places`.
+        level: what its headings begin with.
+    """
+    rows, name = sweep.rows, sweep.name
+    figures.gallery(
+        sweep, places, places.images / f"{name}_samples.png", columns=3
+    )
+    figures.curves(
+        sweep,
+        {speed.SCORE: "Frechet distance, fashion"},
+        places.images / f"{name}_curves.png",
+        (speed.SCORE,),
+    )
+    return (
+        f"{level} Equal steps",
         comparison(rows, plain(FRECHET)),
         comparison(rows, plain(KERNEL)),
+        "A difference counts if both extractors tell it apart with the same "
+        "sign:",
         agreement(rows, sweep.arms, sweep.baseline),
-        differs(rows, sweep.arms, sweep.baseline),
+        _resolution(rows),
+        f"{level} Where a method hurts, and where it helps",
+        differs(sweep),
+        fashion_speed.build(sweep, places, level),
+        f"{level} Precision, recall, classes",
+        "By the features of `fashion`. A class is covered if at least half "
+        "its share of the fakes is taken for it.",
         comparison(rows, COVERAGE),
         verdicts(rows, COVERAGE),
-        _beside(store, sweep),
-        picture(places, path.stem, "Samples of all arms"),
+        _without_classes(rows),
+        f"{level} Low level and high level",
+        "Frechet distances of an early and of the last layer of `fashion`, "
+        "and of power spectra.",
+        comparison(rows, LAYERS),
+        verdicts(rows, LAYERS),
+        f"{level} Leaks",
+        "Share of fakes that a small classifier takes for images damaged as "
+        "regularizers damage them. It suspects poor fakes too: compare with "
+        "plain.",
+        comparison(rows, LEAKS),
+        verdicts(rows, LEAKS),
+        f"{level} Pictures",
+        picture(places, f"{name}_samples", "Samples of all arms"),
+        "The first seed, last step, the first 32 latents; nothing was chosen.",
     )
 
 
@@ -216,23 +223,31 @@ def _base(row):
     return next(iter(row["arms"].values()))["mean"]
 
 
-def differs(rows, arms, baseline):
-    """The arms that are worse or better than plain in something."""
+def effects(sweep, arm):
+    """What an arm does: dict from what is looked at to what `rules` say."""
+    rows, (by_seconds, _) = sweep.rows, speed.equal_seconds(sweep)
+    found = {
+        f"{title} distance (both extractors)": rules.effect(rows, arm, scores)
+        for title, scores in (("Frechet", FRECHET), ("kernel", KERNEL))
+    }
+    found["Frechet distance at equal seconds (one extractor)"] = rules.effect(
+        [by_seconds] if by_seconds else [], arm, [speed.SCORE]
+    )
     heads = {**COVERAGE, **LAYERS, **LEAKS}
     heads.pop("frechet[fashion]")
-    lines = []
-    for arm in arms:
-        if arm == baseline:
+    for score, (head, _) in heads.items():
+        found[head] = rules.effect(rows, arm, [score])
+    return found
+
+
+def differs(sweep):
+    """The arms that are worse or better than plain in something."""
+    lines, count = [], 0
+    for arm in sweep.arms:
+        if arm == sweep.baseline:
             continue
-        found = {
-            f"{title} distance (both extractors)": rules.effect(
-                rows, arm, scores
-            )
-            for title, scores in (("Frechet", FRECHET), ("kernel", KERNEL))
-        }
-        for score, (head, _) in heads.items():
-            cell = rules.cell_of(rows, arm, score)
-            found[head] = cell["verdict"] if cell is not None else None
+        found = effects(sweep, arm)
+        count = len(found)
         told = [
             f"{word} in {listed(names)}"
             for word in ("worse", "better")
@@ -241,9 +256,9 @@ def differs(rows, arms, baseline):
         if told:
             lines.append(f"- **{arm}**: {'; '.join(told)}.")
     told = (
-        "Told apart from plain, by the tables of this page: the distances by "
-        "both extractors, all else by its own test. These are "
-        f"{2 + len(heads)} tests of each arm, corrected over arms alone, so "
+        "Told apart from plain, by the tables below and above: the distances "
+        "by both extractors, all else by its own test. These are "
+        f"{count} tests of each arm, corrected over arms alone, so "
         "that about one in twenty scores has an arm here by chance."
     )
     return section(told, "\n".join(lines) or "None, as far as told apart.")

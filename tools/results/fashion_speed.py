@@ -2,16 +2,17 @@
 
 from keras_ganmix.sweeping.tables import markdown_table
 from tools.results import speed
-from tools.results.parts import change, comparison, picture, section
+from tools.results.parts import change, comparison, picture, section, verdicts
 
 
-def build(sweep, places):
+def build(sweep, places, level):
     """Equal seconds, and steps and seconds until plain's final score."""
     row, steps = speed.equal_seconds(sweep)
     if row is None:
         return ""
+    shown = {speed.SCORE: (speed.SCORE, 1)}
     return section(
-        "## Equal seconds",
+        f"{level} Equal seconds",
         "Each arm is looked at where it has spent the processor time that "
         "plain takes for all its steps, on straight lines between the scores "
         "during training (2,048 fakes, `fashion` alone, so by one extractor). "
@@ -33,9 +34,10 @@ def build(sweep, places):
                 for arm, step in steps.items()
             ],
         ),
-        comparison([row], {speed.SCORE: (speed.SCORE, 1)}),
-        picture(places, "fashion_6000_curves", "Frechet during training"),
-        "## How long until plain's final score?",
+        comparison([row], shown),
+        verdicts([row], shown),
+        picture(places, f"{sweep.name}_curves", "Frechet during training"),
+        f"{level} How long until plain's final score?",
         "The first step at which an arm's score during training is at most "
         "plain's at its end, seed by seed; of plain itself, when it was first "
         "that good. Seconds are steps times the cost per step, which is one "

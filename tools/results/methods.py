@@ -24,7 +24,7 @@ ARMS = {
 ONE_EXTRACTOR = "landscape"
 #: Sweep to what it is called.
 SWEEPS = {
-    **mixtures.SWEEPS,
+    **mixtures.ALL,
     MAIN: "6,000 garments",
     FULL: "all 60,000",
     ONE_EXTRACTOR: "6,000 garments, 1,500 steps",
@@ -110,7 +110,8 @@ def told(store, arms):
     return section(
         "### In our runs",
         "Against plain training on paired seeds: modes, quality and evenness "
-        "over the last fifth of the steps; of garments the Frechet distance, "
+        "over the last fifth of the steps (of stacked garments at the last "
+        "one); of garments the Frechet distance, "
         "told apart only if both extractors do unless one is named, with the "
         "difference by `fashion`. All scores, protocols and costs are in "
         "[results](../results/README.md).",

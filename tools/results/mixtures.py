@@ -1,4 +1,4 @@
-"""The sweeps on mixtures of Gaussians, and the scores that they have."""
+"""The sweeps whose modes are known, and the scores that they have."""
 
 import functools
 
@@ -7,7 +7,7 @@ import numpy as np
 from keras_ganmix.data.sources.toys import MIXTURES
 from keras_ganmix.metrics.modes import mode_coverage
 
-#: Name to what it is called.
+#: Those on mixtures of Gaussians: name to what it is called.
 SWEEPS = {
     "modes_ring": "ring",
     "modes_grid": "grid",
@@ -19,6 +19,21 @@ SCORES = {
     "high_quality": ("high quality %", 100),
     "reverse_kl": ("reverse KL", 1),
 }
+#: Scores of stacked pictures, and their names.
+STACKED = {"modes": "modes", "mode_kl": "KL"}
+#: All sweeps whose modes are known.
+ALL = {**SWEEPS, "stacked_dcgan": "stacked garments"}
+_WORDS = {"modes": "modes", "high_quality": "quality", "reverse_kl": "evenness"}
+
+
+def judged(sweep):
+    """The rows by which a sweep of `ALL` is judged, and words for its scores.
+
+    Points by the last fifth of the steps, pictures by the last one.
+    """
+    if sweep.name in SWEEPS:
+        return sweep.late_rows, _WORDS
+    return sweep.rows, STACKED
 
 
 def all_found(sweep, arm):

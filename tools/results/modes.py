@@ -5,7 +5,13 @@ import numpy as np
 from keras_ganmix.data.sources.toys import MIXTURES
 from keras_ganmix.sweeping.tables import markdown_table
 from tools.results import figures
-from tools.results.mixtures import SCORES, all_found, even, scatter
+from tools.results.mixtures import (
+    SCORES,
+    STACKED,
+    all_found,
+    even,
+    scatter,
+)
 from tools.results.parts import (
     GENERATED,
     LEGEND,
@@ -19,7 +25,6 @@ from tools.results.parts import (
 )
 from tools.results.store import LATE, late_scores
 
-STACKED = {"modes": ("modes", 1), "mode_kl": ("KL", 1)}
 CURVES = {
     "modes": "modes found",
     "high_quality": "share of high quality",
@@ -160,7 +165,10 @@ def _mixture(sweep, title, places):
 def _strength(sweep):
     """How far the discriminator tells real from generated, of each arm."""
     lines = []
-    for arm, log in sweep.logs.items():
+    for arm in sweep.arms:
+        log = sweep.logs.get(arm)
+        if log is None:
+            continue
         late = np.array(log["step"]) > LATE * log["step"][-1]
         real, fake = (
             np.array(log[f"{side}_logits"], float)[late].mean()
@@ -198,6 +206,7 @@ def _stacked(store):
     if "stacked_dcgan" not in store.sweeps:
         return ""
     sweep, published = store.sweeps["stacked_dcgan"], store.published["stacked"]
+    shown = {score: (name, 1) for score, name in STACKED.items()}
     return section(
         "## Stacked garments",
         "Three garments of Fashion-MNIST as the channels of a picture: 1,000 "
@@ -206,8 +215,8 @@ def _stacked(store):
         "samples at the last step.",
         progress(sweep),
         what_was_run(sweep),
-        comparison(sweep.rows, STACKED),
-        verdicts(sweep.rows, STACKED),
+        comparison(sweep.rows, shown),
+        verdicts(sweep.rows, shown),
         picture(store.places, "stacked_dcgan_samples", "Samples at the end"),
         "Not comparable, other data and networks (Stacked MNIST, from the "
         "PacGAN paper):",

@@ -85,6 +85,7 @@ def what_was_run(sweep, extra=""):
         )
         for arm, about in sweep.found["arms"].items()
     ]
+    common = ", ".join(f"`{change}`" for change in sweep.found["common"])
     return section(
         f"Recipe `{sweep.recipe}`, {sweep.steps:,} steps, seeds {seeds}; "
         f"{len(sweep.done)} of {len(sweep.cells)} runs are done.",
@@ -94,6 +95,9 @@ def what_was_run(sweep, extra=""):
             f"--seeds {seeds} \\\n"
             f"    --out evidence/{sweep.name}"
         ),
+        f"Changes to the recipe, the same for all arms: {common}."
+        if common
+        else "",
         markdown_table(("arm", "changes", "minutes of a core per run"), rows),
         compute(sweep),
         failures(sweep),

@@ -29,7 +29,7 @@ def build(store):
             "claims": lambda: claims.table(store),
             "counted": lambda: claims.counted(store),
             "runs": lambda: _runs(store),
-            "compute": lambda: hours(_total(store)),
+            "compute": lambda: _recorded(store),
         },
     )
 
@@ -71,5 +71,16 @@ def amount(store, name):
     return made, augmentation.planned(found), seconds / 3600
 
 
-def _total(store):
-    return sum(amount(store, name)[2] for name in QUESTIONS)
+def _recorded(store):
+    made, planned, taken = (
+        sum(values)
+        for values in zip(
+            *(amount(store, name) for name in QUESTIONS), strict=True
+        )
+    )
+    so_far = " so far" if made < planned or _unmade(store) else ""
+    return f"Recorded{so_far}: {hours(taken)}"
+
+
+def _unmade(store):
+    return [name for name in QUESTIONS if not amount(store, name)[0]]

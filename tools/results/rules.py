@@ -128,6 +128,23 @@ def together(verdicts):
     return UNDECIDED
 
 
+def either(verdicts, effects):
+    """The verdict on one experiment with several scores.
+
+    It holds if it does so by one of them and nothing is worse, fails likewise,
+    and is undecided otherwise.
+
+    Args:
+        verdicts: one for each score.
+        effects: of the same scores, without a correction for their number.
+    """
+    if HOLDS in verdicts and "worse" not in effects:
+        return HOLDS
+    if FAILS in verdicts and "better" not in effects:
+        return FAILS
+    return UNDECIDED
+
+
 def all_of(verdicts):
     """The verdict on a claim that needs every test to hold."""
     if FAILS in verdicts:

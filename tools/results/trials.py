@@ -65,13 +65,13 @@ def modes(
     It holds if one of the scores is better and none is worse, there and at the
     last step; with `every` only if all are better. It never holds where
     quality is told apart as worse, or where no more modes are found than by
-    scattered points. Scores without room to be better are no tests.
+    scattered points, nor by a score without room to be better.
     """
     page = f"[{mixtures.SWEEPS[sweep]}](modes.md)"
     found = store.sweeps.get(sweep)
-    arms = (arm,)
+    arms, tests = (arm,), len(scores)
     if missing := _missing(found, arms, page):
-        return missing._replace(tests=1 if every else len(scores))
+        return missing._replace(tests=tests)
     rows = found.late_rows
     roomy = [s for s in scores if _has_room(found, rules.row_of(rows, s))]
     told = [
@@ -79,22 +79,28 @@ def modes(
         for score, (name, factor) in mixtures.SCORES.items()
     ]
     verdicts = [_improves(rows, arm, s, chances, s in roomy) for s in scores]
-    verdict = (rules.all_of if every else rules.together)(verdicts)
-    spoilt = [rules.effect(found.rows, arm, [s]) for s in scores]
-    spoilt.append(rules.effect(rows, arm, ["high_quality"]))
+    effects = _effects(rows, arm, scores) + _effects(found.rows, arm, scores)
+    verdict = (
+        rules.all_of(verdicts) if every else rules.either(verdicts, effects)
+    )
+    spoilt = effects + _effects(rows, arm, ["high_quality"])
     if "modes" in scores and not _beyond_scatter(found, arm):
         spoilt.append("worse")
     if verdict == rules.HOLDS and "worse" in spoilt:
         verdict = rules.UNDECIDED
     if lost := [mixtures.SCORES[s][0] for s in scores if s not in roomy]:
         told.append(f"too few seeds to tell better {' and '.join(lost)}")
-    tests = int(len(roomy) == len(scores)) if every else len(roomy)
     text = f"{arm}: {'; '.join(told)}"
     outcome = _of_sweep(found, arms, verdict, text, page)
     return outcome._replace(tests=tests)
 
 
-def _improves(rows, arm, score, chances, has_room):
+def _effects(rows, arm, scores):
+    """What an arm does to each score, by p of its own."""
+    return [rules.effect(rows, arm, [score], alone=True) for score in scores]
+
+
+def _improves(rows, arm, score, chances, has_room=True):
     found = rules.improves(rows, arm, [score], chances=chances, alone=True)
     holds = found == rules.HOLDS
     return rules.UNDECIDED if holds and not has_room else found
@@ -122,23 +128,18 @@ def _beyond_scatter(sweep, arm):
 def stacked(store, arm, chances=1):
     """Modes found among stacked garments, at the last step."""
     page = "[stacked garments](modes.md#stacked-garments)"
-    found = store.sweeps.get("stacked_dcgan")
+    found, scores = store.sweeps.get("stacked_dcgan"), list(mixtures.STACKED)
     if missing := _missing(found, (arm,), page):
-        return missing._replace(tests=2)
+        return missing._replace(tests=len(scores))
     told = [
         f"{name} {_told(found.rows, arm, score)}"
-        for name, score in (("modes", "modes"), ("KL", "mode_kl"))
+        for score, name in mixtures.STACKED.items()
     ]
-    verdict = rules.together(
-        [
-            rules.improves(
-                found.rows, arm, [score], chances=chances, alone=True
-            )
-            for score in ("modes", "mode_kl")
-        ]
-    )
-    outcome = _of_sweep(found, (arm,), verdict, "; ".join(told), page)
-    return outcome._replace(tests=2)
+    verdicts = [_improves(found.rows, arm, score, chances) for score in scores]
+    verdict = rules.either(verdicts, _effects(found.rows, arm, scores))
+    text = f"{arm}: {'; '.join(told)}"
+    outcome = _of_sweep(found, (arm,), verdict, text, page)
+    return outcome._replace(tests=len(scores))
 
 
 def images(store, arm, against=None, claims="better", chances=1, sweep=MAIN):
@@ -232,15 +233,15 @@ def _in_seconds(sweep, arm):
     return f" ({seconds:+.3g} s)"
 
 
-def rotation(store):
-    """Deshuffle against Rotation, in the runs of the landscapes."""
+def landscape(store, arm, against):
+    """Frechet distances of the runs of the landscapes, by one extractor."""
     page = "[landscapes](landscape.md)"
     found = store.sweeps.get("landscape")
     score = "frechet[fashion]"
-    if found is None or not {"Deshuffle", "Rotation"} <= set(found.arms):
-        return Outcome(rules.NOT_RUN, "", page)
-    rows = pair(found, "Deshuffle", "Rotation", [score])
-    text = f"Deshuffle - Rotation: {score} {_told(rows, 'Deshuffle', score)}"
+    if missing := _missing(found, (arm, against), page):
+        return missing
+    rows = pair(found, arm, against, [score])
+    text = f"{arm} - {against}: {score} {_told(rows, arm, score)}"
     # By one extractor, so at most a hint.
     return Outcome(rules.UNDECIDED, text, page, not found.complete)
 
@@ -334,7 +335,7 @@ KINDS = {
     "images": images,
     "layer": layer,
     "faster": faster,
-    "rotation": rotation,
+    "landscape": landscape,
     "classify": classify,
     "foreign": foreign,
     "augmentation": samples,
