@@ -1,6 +1,7 @@
 """From a recipe to the objects of a run: small functions, one for each."""
 
 import contextlib
+import functools
 
 import keras
 import tensorflow as tf
@@ -17,7 +18,14 @@ from keras_ganmix.gan import GAN
 from keras_ganmix.held_out import held_out_arguments, open_held_out
 from keras_ganmix.metrics import Evaluator
 from keras_ganmix.recipes.networks import builder_arguments
-from keras_ganmix.state import newest, read_note, variables_of
+from keras_ganmix.state import (
+    CheckpointError,
+    OtherWeightsError,
+    averaged_part,
+    read_newest,
+    read_parts,
+    variables_of,
+)
 
 # Real points drawn below those of a generator.
 _REFERENCE = 2000
@@ -286,6 +294,7 @@ def build_scores(recipe, source, folder):
 def start_from(gan, folder):
     """Gives a GAN the weights of another run's networks.
 
+    Those of the newest checkpoint that can be read; the run may still train.
     Neither the optimizers nor the steps are taken over.
 
     Args:
@@ -298,38 +307,40 @@ def start_from(gan, folder):
         its own `origin`.
 
     Raises:
-        ValueError: if there is no checkpoint or its networks differ; the
-            message begins with the folder.
+        ValueError: if there is no checkpoint, none can be read or its
+            networks differ; the message begins with the folder.
     """
-    path = newest(folder.checkpoints)
+    read = functools.partial(_read_networks, gan)
+    try:
+        path, step = read_newest(folder.checkpoints, read)
+    except OtherWeightsError as error:
+        raise ValueError(
+            f"{folder.path}: its {error.part} has other weights, or it has "
+            "none; use a run of the same networks, image size and classes"
+        ) from error
+    except CheckpointError as error:
+        raise ValueError(f"{folder.path}: {error}") from error
     if path is None:
         raise ValueError(f"{folder.path}: holds no checkpoint of a run")
-    layout, parts = read_note(path)["layout"], variables_of(gan)
-    reader = tf.train.load_checkpoint(path)
-    for name in ("generator", "averaged_generator", "discriminator"):
-        saved = name
-        if saved == "averaged_generator" and saved not in layout:
-            saved = "generator"
-        variables = parts.get(name, [])
-        shapes = [list(v.shape) for v in variables]
-        if variables and layout.get(saved) != shapes:
-            raise ValueError(
-                f"{folder.path}: its {name} has other weights, or it has none; "
-                "use a run of the same networks, image size and classes"
-            )
-        for i, variable in enumerate(variables):
-            key = f"state/{saved}/{i}/.ATTRIBUTES/VARIABLE_VALUE"
-            variable.assign(reader.get_tensor(key))
     try:
         recipe = recipes.load(folder.recipe).to_dict()
     except recipes.RecipeError:
         recipe = None
     return {
         "run": str(folder.path),
-        "step": int(str(path).rpartition("-")[2]),
+        "step": step,
         "recipe": recipe,
         "origin": folder.read_origin(),
     }
+
+
+def _read_networks(gan, path):
+    """Reads the networks in a checkpoint; returns its step."""
+    own = variables_of(gan)
+    parts = [(name, own[name]) for name in ("generator", "discriminator")]
+    if "averaged_generator" in own:
+        parts.append((averaged_part(path), own["averaged_generator"]))
+    return read_parts(path, parts)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from absl import flags
 
 from keras_ganmix import recipes
+from keras_ganmix.generating.choices import WHICH
 from keras_ganmix.run_folder import RunFolder, existing
 from keras_ganmix.utils import cli
 
@@ -38,7 +39,7 @@ def _flags():
     flags.DEFINE_enum(
         "which",
         "ema",
-        ("ema", "last", "best"),
+        WHICH,
         "Which weights: the averaged ones of the newest checkpoint, those that "
         "are trained, or the averaged ones of the best checkpoint.",
         flag_values=options,

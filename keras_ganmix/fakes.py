@@ -12,7 +12,7 @@ from keras_ganmix.ops.random import Draws
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.sampling import sample_batches
-from keras_ganmix.state import RunState
+from keras_ganmix.state import RunState, existing
 
 _BATCH = 64
 
@@ -53,7 +53,7 @@ def load_run(run, checkpoint="newest"):
     folder = RunFolder(run)
     recipe = recipes.load(folder.recipe)
     directory = {"newest": folder.checkpoints, "best": folder.best}[checkpoint]
-    if not (directory / "checkpoint").is_file():
+    if not existing(directory):
         raise ValueError(f"--run {run}: holds no {checkpoint} checkpoint")
     building.set_up(recipe)
     source = open_source(recipe)
@@ -98,7 +98,7 @@ def of_saved_model(folder, distribution="normal"):
     return Fakes(
         tuple(generator.image_shape),
         _drawn_from(generator),
-        ema=generator.which != "last",
+        ema=generator.averaged,
         step=generator.step,
     )
 

@@ -55,7 +55,7 @@ class GAN(AdversarialModel):
 
     >>> gan = GAN(generator, discriminator)
     >>> gan.compile(loss="hinge")
-    >>> gan.fit(dataset, epochs=10)
+    >>> gan.fit(dataset, steps_per_epoch=1000, epochs=10)
     >>> images = gan.generate(64, seed=1)
     """
 
@@ -317,5 +317,7 @@ class GAN(AdversarialModel):
             "fake_logits": fake,
         }
         for name, value in results.items():
-            terms[name].update_state(value)
+            # A smaller last batch counts by its images.
+            weight = tf.shape(images)[0] if value.shape.rank == 0 else None
+            terms[name].update_state(value, weight)
         return self._results(results)

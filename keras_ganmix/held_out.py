@@ -5,7 +5,9 @@ from keras_ganmix import data
 _GARMENTS = ("fashion_mnist", "fashion_mnist_10k")
 
 
-def open_held_out(source, split, metrics, extractor="auto", **arguments):
+def open_held_out(
+    source, split, metrics, extractor="auto", num_real=None, **arguments
+):
     """Opens the reference of scores.
 
     For the Frechet distance of garments, which the extractor `fashion` sees,
@@ -16,6 +18,9 @@ def open_held_out(source, split, metrics, extractor="auto", **arguments):
         source, split: as for `data.load`.
         metrics: list of names.
         extractor: a name, or the path of a `.keras` file.
+        num_real: how many images are to be used; all by default. A part of
+            them is not in the statistics: the images of `fashion_mnist` are
+            opened then. `fashion_mnist_10k` has none that are held out.
         **arguments: of `data.load`.
 
     Returns:
@@ -34,7 +39,8 @@ def open_held_out(source, split, metrics, extractor="auto", **arguments):
     ):
         from keras_ganmix.metrics.extractors import fashion
 
-        if side in fashion.STATISTICS_SIZES:
+        is_part = num_real is not None and source != "fashion_mnist_10k"
+        if side in fashion.STATISTICS_SIZES and not is_part:
             return fashion.reference_statistics(side)
     return data.load(source, split, **arguments)
 

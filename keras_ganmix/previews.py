@@ -159,7 +159,7 @@ def _adaptive_mix(regularizer, scene):
     own = scene.context.of(regularizer.name)
     kind = "real" if "real" in regularizer.apply_to else "fake"
     images = getattr(own, kind).seen
-    made = regularizer.prepare(images, own.draws)
+    made = regularizer.mixture(own, kind)
     ratio = _array(made["ratio"])
     captions = [f"λ = {number:.2f}" for number in ratio]
     note = f"Pairs of {kind} images."

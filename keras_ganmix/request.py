@@ -82,7 +82,7 @@ def _flags():
     flags.DEFINE_float(
         "timeout",
         10.0,
-        "Time for the whole.",
+        "Seconds for each call; --interpolate takes several.",
         lower_bound=0.001,
         flag_values=options,
     )

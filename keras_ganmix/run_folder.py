@@ -28,17 +28,10 @@ WORDS = {"run_dir": "FOLDER", "resume": "|".join(RESUME)}
 
 # What may differ between a recipe and the run that it continues.
 _FREE = (
-    "description",
-    "name",
-    "data.cache",
+    *recipes.INCIDENTAL,
     "train.steps",
-    "train.log_every",
     "train.jit_compile",
-    "samples",
-    "gradients",
-    "checkpoint",
     "guards",
-    "evaluate",
     "strategy",
 )
 

@@ -58,7 +58,7 @@ class Scene:
 
 
 def restore(gan, run):
-    """Loads the newest checkpoint of a run.
+    """Loads the newest checkpoint of a run that can be read.
 
     That of a run with other regularizers serves too, if the networks fit.
 
@@ -72,9 +72,8 @@ def restore(gan, run):
     Raises:
         ValueError: if the networks differ.
     """
-    state = RunState(gan, run.checkpoints)
     try:
-        state.restore()
+        RunState(gan, run.checkpoints).restore()
     except CheckpointError:
-        building.start_from(gan, run)
-    return int(state.latest.rpartition("-")[2])
+        return building.start_from(gan, run)["step"]
+    return int(gan.step.numpy())

@@ -104,6 +104,36 @@ def score(options, metrics, training_metrics=()):
     return evaluation, _pairs(found.memorisation, kept.images, sides.training)
 
 
+def check(section, source, split, metrics, extractor, num_fake, num_real):
+    """Refuses what a run could not be scored by, before it is made.
+
+    Args:
+        section: `data` of its recipe.
+        source: its training images.
+        split, metrics, extractor, num_fake, num_real: as for `evaluate`;
+            metrics are those for `metrics.Evaluator`.
+
+    Raises:
+        ValueError: if there are no such data, or the metrics do not fit.
+    """
+    reference = open_held_out(
+        section.source,
+        split,
+        metrics,
+        extractor,
+        num_real,
+        **held_out_arguments(section, source.image_shape),
+    )
+    if metrics:
+        Evaluator(
+            reference,
+            metrics,
+            extractor,
+            num_fake=num_fake or _NUM_FAKE,
+            num_real=num_real,
+        )
+
+
 def open_sides(options, metrics):
     """Opens the fakes and the real images that the flags name."""
     made = training = None
@@ -122,7 +152,12 @@ def open_sides(options, metrics):
             height, width, channels = made.image_shape
             arguments = {"image_size": (height, width), "channels": channels}
     reference = open_held_out(
-        spec, options.split, metrics, options.extractor, **arguments
+        spec,
+        options.split,
+        metrics,
+        options.extractor,
+        options.num_real,
+        **arguments,
     )
     if made is None:
         made = fakes.of_folder(options.images, reference.image_shape)

@@ -21,11 +21,12 @@ SCHEMA = 1
 # Bytes beside the tensors: index, notes, the list of checkpoints.
 _OVERHEAD = 1 << 20
 
-# The name of a tensor in the files of a checkpoint.
-_KEY = "{}/.ATTRIBUTES/VARIABLE_VALUE"
+# The names of tensors in the files of a checkpoint.
+_NOTE = "note/.ATTRIBUTES/VARIABLE_VALUE"
+_SLOT = "state/{}/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 # What TensorFlow raises at files that are torn.
-UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
+_UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 class CheckpointError(ValueError):
@@ -34,6 +35,22 @@ class CheckpointError(ValueError):
 
 class UnreadableError(CheckpointError):
     """The files of a checkpoint are torn or gone."""
+
+
+class OtherWeightsError(CheckpointError):
+    """A part of a checkpoint has other weights than it is read for, or none.
+
+    Args:
+        path: path prefix of the checkpoint.
+        part: name of the part.
+    """
+
+    def __init__(self, path, part):
+        super().__init__(
+            f"{path}: its {part} has other weights than the recipe beside it "
+            "gives; was the recipe changed?"
+        )
+        self.part = part
 
 
 class SaveError(OSError):
@@ -129,10 +146,7 @@ class RunState:
         self.directory = Path(directory)
         self._workers = gan.workers
         parts = variables_of(gan)
-        self._layout = {
-            name: [list(v.shape) for v in variables]
-            for name, variables in parts.items()
-        }
+        self._layout = {name: _shapes(part) for name, part in parts.items()}
         self._variables = [v for part in parts.values() for v in part]
         self._note = tf.Variable("", dtype=tf.string, trainable=False)
         with tf.device("CPU:0"):
@@ -256,18 +270,18 @@ class RunState:
         try:
             reader = tf.train.load_checkpoint(path)
             return all(
-                np.array_equal(reader.get_tensor(_KEY.format(name)), copy)
+                np.array_equal(reader.get_tensor(name), copy)
                 for name, copy in self._named_copies()
             )
-        except UNREADABLE:
+        except _UNREADABLE:
             return False
 
     def _named_copies(self):
-        yield "note", self._note.numpy()
+        yield _NOTE, self._note.numpy()
         copies = iter(self._copies)
         for part, shapes in self._layout.items():
             for i in range(len(shapes)):
-                yield f"state/{part}/{i}", next(copies).numpy()
+                yield _SLOT.format(part, i), next(copies).numpy()
 
     def _advice(self):
         latest = self.latest
@@ -307,20 +321,9 @@ class RunState:
     def _read_one(self, path):
         """Path and extras of the newest that can be read, or `None`s."""
         self._wait()
-        candidates = [path] if path else existing(self.directory)
-        while candidates:
-            path = candidates.pop()
-            try:
-                return path, self._read(path)
-            except UnreadableError as error:
-                if not candidates:
-                    raise
-                logging.warning(
-                    "%s It is passed over; going on from %s.",
-                    error,
-                    candidates[-1],
-                )
-        return None, None
+        if path:
+            return path, self._read(path)
+        return read_newest(self.directory, self._read)
 
     def _read(self, path):
         """Reads a checkpoint into the copies; returns its extras."""
@@ -328,7 +331,7 @@ class RunState:
         self._compare(path, note["layout"])
         try:
             self._checkpoint.restore(path).assert_consumed()
-        except tf.errors.OpError as error:
+        except _UNREADABLE as error:
             raise _unreadable(path, error) from error
         return note["extras"]
 
@@ -399,6 +402,88 @@ def _listed(directory):
     return [] if state is None else list(state.all_model_checkpoint_paths)
 
 
+def read_newest(directory, read):
+    """Reads the newest checkpoint in a folder that can be read.
+
+    Args:
+        directory: folder of the checkpoints; they may be replaced meanwhile.
+        read: function of the path prefix of one.
+
+    Returns:
+        The path prefix and what `read` has given, or `None`s if there is no
+        checkpoint.
+
+    Raises:
+        UnreadableError: that of the newest, if none can be read.
+    """
+    failures = {}
+    while left := [p for p in existing(directory) if p not in failures]:
+        path = left[-1]
+        try:
+            result = read(path)
+        except UnreadableError as error:
+            failures[path] = error
+            continue
+        # Others were replaced by newer ones meanwhile.
+        torn = [p for p in existing(directory) if p in failures]
+        for other in torn:
+            logging.warning(
+                "%s It is passed over; going on from %s.", failures[other], path
+            )
+        return path, result
+    if failures:
+        raise next(iter(failures.values()))
+    return None, None
+
+
+def read_parts(path, parts):
+    """Gives variables what a checkpoint has of them, all or none.
+
+    Args:
+        path: path prefix of the checkpoint.
+        parts: list of pairs, the name of a part as in `variables_of` and the
+            variables to set.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        UnreadableError: if it is torn or gone.
+        OtherWeightsError: if a part has other weights, or is not there.
+        CheckpointError: if it has another schema.
+    """
+    layout = read_note(path)["layout"]
+    for name, variables in parts:
+        if layout.get(name) != _shapes(variables):
+            raise OtherWeightsError(path, name)
+    slots = [
+        (_SLOT.format(name, i), variable)
+        for name, variables in parts
+        for i, variable in enumerate(variables)
+    ]
+    try:
+        reader = tf.train.load_checkpoint(path)
+        step = int(reader.get_tensor(_SLOT.format("counters", 0)))
+        values = [reader.get_tensor(slot) for slot, _ in slots]
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    for (_, variable), value in zip(slots, values, strict=True):
+        variable.assign(value)
+    return step
+
+
+def averaged_part(path):
+    """Name of the part with the averaged weights of a checkpoint.
+
+    Where it keeps no average, those that are trained take their place.
+
+    Raises:
+        CheckpointError: see `read_note`.
+    """
+    kept = "averaged_generator" in read_note(path)["layout"]
+    return "averaged_generator" if kept else "generator"
+
+
 def read_note(path):
     """What a checkpoint says of itself: schema, layout and extras.
 
@@ -407,8 +492,8 @@ def read_note(path):
     """
     try:
         reader = tf.train.load_checkpoint(path)
-        note = json.loads(reader.get_tensor(_KEY.format("note")).decode())
-    except UNREADABLE as error:
+        note = json.loads(reader.get_tensor(_NOTE).decode())
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     if note["schema"] != SCHEMA:
         raise CheckpointError(
@@ -416,6 +501,10 @@ def read_note(path):
             f"reads schema {SCHEMA}. Use the version that made it."
         )
     return note
+
+
+def _shapes(variables):
+    return [list(v.shape) for v in variables]
 
 
 def _unreadable(path, error):

@@ -187,7 +187,9 @@ def _train(recipe, options, profile=None):
     if is_guest:
         folder = run_folder.GuestFolder(folder.path)
     other = None
-    if options.init_from and not resumes:
+    if options.init_from and resumes:
+        say(f"init_from: {folder.path} goes on from its own checkpoint")
+    elif options.init_from:
         other = run_folder.existing(options.init_from, "init_from")
     with cli.bad_input():
         source = open_source(recipe)

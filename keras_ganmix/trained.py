@@ -13,13 +13,12 @@ from keras_ganmix.ops.pixels import to_uint8
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.sampling import sample
-from keras_ganmix.state import CheckpointError, existing, read_note
-
-#: Which weights: averaged ones, those that were trained, averaged ones of the
-#: best checkpoint.
-WHICH = ("ema", "last", "best")
-
-_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+from keras_ganmix.state import (
+    averaged_part,
+    existing,
+    read_newest,
+    read_parts,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +35,7 @@ class TrainedGenerator:
         num_classes: number of classes, or `None` without.
         class_names: list of names, or `None`.
         which: `"ema"`, `"last"` or `"best"`: whose weights these are.
+        averaged: whether they are averages over the steps.
         step: generator updates that they have seen.
     """
 
@@ -46,6 +46,7 @@ class TrainedGenerator:
     num_classes: int | None = None
     class_names: list | None = None
     which: str = "ema"
+    averaged: bool = True
     step: int = 0
 
     @classmethod
@@ -80,6 +81,7 @@ class TrainedGenerator:
             gan.num_classes,
             class_names,
             which,
+            which == "ema",
             int(gan.step.numpy()),
         )
 
@@ -161,7 +163,12 @@ def load_generator(run, which="ema"):
             f"{folder.path}: keeps no best checkpoint; a recipe's section "
             "`evaluate` makes one. Take 'ema'."
         )
-    averaged, step = _restore(model, directory, which != "last")
+    path, found = read_newest(
+        directory, functools.partial(_read, model, which != "last")
+    )
+    if path is None:
+        raise ValueError(f"{directory}: holds no checkpoint")
+    averaged, step = found
     if not averaged and which == "ema":
         which = "last"
     generator = TrainedGenerator(
@@ -172,6 +179,7 @@ def load_generator(run, which="ema"):
         num_classes,
         facts.class_names if num_classes else None,
         which,
+        averaged,
         step,
     )
     return generator, facts
@@ -200,37 +208,8 @@ def data_facts(folder, recipe):
     )
 
 
-def _restore(model, directory, averaged):
-    """Reads the newest checkpoint; returns whether averaged, and the step."""
-    tried = {}
-    while True:
-        # Anew each time: a run that goes on replaces its checkpoints.
-        left = [path for path in existing(directory) if path not in tried]
-        if not left:
-            break
-        try:
-            return _read(model, left[-1], averaged)
-        except (CheckpointError, tf.errors.OpError) as error:
-            tried[left[-1]] = error
-    if tried:
-        raise next(iter(tried.values()))
-    raise ValueError(f"{directory}: holds no checkpoint")
-
-
-def _read(model, path, averaged):
-    layout = read_note(path)["layout"]
-    averaged = averaged and "averaged_generator" in layout
-    part = "averaged_generator" if averaged else "generator"
-    if layout[part] != [list(v.shape) for v in model.variables]:
-        raise ValueError(
-            f"{path}: its generator has other weights than the recipe beside "
-            "it gives; was the recipe changed?"
-        )
-    reader = tf.train.load_checkpoint(path)
-    values = [
-        reader.get_tensor(f"state/{part}/{i}{_VALUE}")
-        for i in range(len(layout[part]))
-    ]
-    for variable, value in zip(model.variables, values, strict=True):
-        variable.assign(value)
-    return averaged, int(reader.get_tensor(f"state/counters/0{_VALUE}"))
+def _read(model, averaged, path):
+    """Reads a checkpoint; returns whether averaged, and the step."""
+    part = averaged_part(path) if averaged else "generator"
+    step = read_parts(path, [(part, model.variables)])
+    return part != "generator", step

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,17 @@ def test_the_best_checkpoint_can_be_scored(trained):
     best = min(json.loads(line)["frechet[fashion]"] for line in lines)
     found = Evaluation.load("best.json").scores["frechet[fashion]"]
     assert found == pytest.approx(best, rel=1e-9)
+
+
+def test_a_run_is_scored_though_the_list_of_checkpoints_is_lost(trained):
+    folder = Path(shutil.copytree(trained, "run")) / "checkpoints"
+    (folder / "checkpoint").unlink()
+    gan, _ = fakes.load_run("run")
+    assert int(gan.step.numpy()) == 2
+    for file in folder.glob("ckpt-*"):
+        file.unlink()
+    with pytest.raises(ValueError, match="--run run: holds no newest check"):
+        fakes.load_run("run")
 
 
 @pytest.mark.parametrize("copies", [True, False])

@@ -182,7 +182,7 @@ def test_a_torn_checkpoint_is_told(run, tmp_path, capsys):
     assert landscape.main(["landscape", str(copy), *FEW]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
-    assert f"{copy / 'checkpoints' / 'ckpt-2'}: cannot be read" in err
+    assert f"{copy / 'checkpoints' / 'ckpt-2'} cannot be read" in err
 
 
 def overflow(path):

@@ -16,6 +16,7 @@ from keras_ganmix import building, preview, previews, recipes, regularizers
 from keras_ganmix.recipes.regularizers import REGULARIZERS
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.run_folder import RunFolder
+from keras_ganmix.scene import restore
 from keras_ganmix.state import RunState
 from keras_ganmix.utils.panels import COLUMNS, Panel, Strip, draw
 
@@ -208,6 +209,30 @@ def test_pictures_show_the_next_training_step(saved, monkeypatch):
         (images(panels["DiffAugment"])["draw 1"], augmented[0]),
     ):
         np.testing.assert_allclose(shown, trained[:COLUMNS], atol=1e-5)
+
+
+def test_pictures_mix_the_fakes_of_the_next_training_step(saved, monkeypatch):
+    section = "{type: AdaptiveMix, apply_to: [fake, generator]}"
+    panel = panels_of(section, run=saved)["AdaptiveMix"]
+    mixtures = record(monkeypatch, regularizers.AdaptiveMix, "mixture")
+    gan, dataset = gan_of(load(section))
+    restore(gan, saved)
+    gan.train_step(next(iter(dataset)))
+    shown, trained = panel.rows[-1].images, mixtures[0]["images"]
+    np.testing.assert_allclose(shown, trained[:COLUMNS], atol=1e-5)
+
+
+@pytest.mark.parametrize("sections", [["SampleMixing", "DiffAugment"], ["R1"]])
+def test_the_step_is_that_of_the_weights(sections, tmp_path):
+    folder = RunFolder(tmp_path)
+    gan, _ = gan_of(load("SampleMixing", "DiffAugment"))
+    state = RunState(gan, folder.checkpoints)
+    for step in (5, 9):
+        gan.step.assign(step)
+        state.save()
+    (data,) = folder.checkpoints.glob("ckpt-9.data-*")
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    assert restore(gan_of(load(*sections))[0], folder) == 5
 
 
 def test_networks_of_a_run_serve_other_regularizers(saved):

@@ -173,3 +173,13 @@ def test_timing_finds_arms_that_cannot_be_built(in_empty_folder, capsys):
     found = json.loads(folder.timing("plain").read_text())
     assert 0 < found["step"] < found["first_step"]
     assert "plain: " in capsys.readouterr().out
+
+
+def test_timing_finds_scores_that_cannot_be_made(in_empty_folder):
+    Path("v.yaml").write_text(TINY + "score: [{metrics: [modes], split: x}]\n")
+    folder = SweepFolder("out")
+    folder.path.mkdir()
+    folder.save(make_plan("ring", "v.yaml", (0,)))
+    with pytest.raises(UsageError, match=r"arm 'plain': score.0: .*'x'"):
+        cell.time_arms(folder)
+    assert not folder.timing("plain").exists()

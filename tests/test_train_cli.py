@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -335,6 +336,28 @@ def test_fine_tuning_refuses_other_networks(finished, capsys, in_empty_folder):
     told = "--init_from nowhere: holds no checkpoint"
     assert told in capsys.readouterr().err
     assert list(in_empty_folder.iterdir()) == []
+
+
+def test_fine_tuning_passes_over_torn_checkpoints(finished, capsys):
+    torn = Path(shutil.copytree(finished, "torn"))
+    arguments = [*TINY, f"--init_from={torn}", "--steps=1", "--quiet"]
+
+    def tear(step):
+        """Leaves the note, which comes first, and some tensors."""
+        (data,) = (torn / "checkpoints").glob(f"ckpt-{step}.data-*")
+        data.write_bytes(data.read_bytes()[: data.stat().st_size // 6])
+
+    tear(10)
+    assert run(*arguments) == 0
+    assert json.loads(Path("runs/ring/origin.json").read_text())["step"] == 8
+    tear(8)
+    capsys.readouterr()
+    assert run(*arguments, "--run_dir=other") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    place = torn / "checkpoints" / "ckpt-10"
+    told = f"error: --init_from {torn}: The checkpoint {place} cannot be read"
+    assert line.startswith(told)
+    assert not Path("other").exists()
 
 
 def images(folder, shape=(20, 16, 16, 3), **arrays):

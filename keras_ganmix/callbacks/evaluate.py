@@ -10,13 +10,13 @@ from absl import logging
 
 from keras_ganmix.callbacks.base import StepCallback
 from keras_ganmix.callbacks.collapse import Spread, lost_diversity, slid
-from keras_ganmix.metrics.names import check_watch
 from keras_ganmix.metrics.protocol import higher_is_better, score_name
 from keras_ganmix.metrics.report import protocol_path, read_protocol
 from keras_ganmix.sampling import sample_batches
 from keras_ganmix.state import RunState, newest
 from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.files import write_json
+from keras_ganmix.utils.names import unknown
 
 # Real images whose diversity is compared with that of the fakes.
 _REALS = 2048
@@ -88,10 +88,7 @@ class Evaluate(StepCallback):
         super().__init__(every)
         _check_arguments(path, best, patience, max_share, on_collapse)
         if watch is not None:
-            try:
-                check_watch(watch, evaluator.metrics)
-            except ValueError as error:
-                raise ValueError(f"Evaluate.watch: {error}") from None
+            watch = _find(watch, evaluator.score_names)
         self.evaluator = evaluator
         self.path = None if path is None else Path(path)
         self.watch = watch
@@ -273,10 +270,8 @@ class Evaluate(StepCallback):
         """The name of the watched score, and its values, large is good."""
         if not self._lines:
             return self.watch, []
-        names = [n for n in self._lines[-1] if n not in ("step", "diversity")]
-        name = names[0]
-        if self.watch is not None:
-            name = _find(self.watch, names)
+        names = (n for n in self._lines[-1] if n not in ("step", "diversity"))
+        name = next(names) if self.watch is None else self.watch
         sign = 1 if higher_is_better(name) else -1
         return name, [sign * x[name] for x in self._lines if name in x]
 
@@ -299,13 +294,12 @@ def _is_averaged(gan):
 
 
 def _find(watch, names):
+    """The full name of a score that may be given without its extractor."""
     for name in names:
         stem = name.partition("[")[0]
         if watch in (name, stem) or name == score_name(watch, "inception"):
             return name
-    raise ValueError(
-        f"Evaluate.watch: {watch!r} is not scored. Allowed: {', '.join(names)}."
-    )
+    raise ValueError(f"Evaluate.watch: {unknown('score', watch, names)}")
 
 
 def _check_arguments(path, best, patience, max_share, on_collapse):

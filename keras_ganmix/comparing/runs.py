@@ -15,18 +15,8 @@ from keras_ganmix.metrics.report import (
 from keras_ganmix.run_folder import RunFolder
 from keras_ganmix.utils import jsonl
 
-# What may differ within an arm, beside the seed: none of it trains.
-_INCIDENTAL = (
-    "name",
-    "description",
-    "data.cache",
-    "train.seed",
-    "train.log_every",
-    "samples",
-    "gradients",
-    "checkpoint",
-    "evaluate",
-)
+# What may differ within an arm.
+_INCIDENTAL = (*recipes.INCIDENTAL, "train.seed")
 
 
 @dataclasses.dataclass

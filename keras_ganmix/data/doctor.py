@@ -212,6 +212,7 @@ def examine(
         )
         if isinstance(records, PointRecords):
             return _of_points(whole)
+        fit.channels = 1
         base = _examine(
             records.base, split, fit, range(len(records.base)), progress
         )

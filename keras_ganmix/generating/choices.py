@@ -12,6 +12,9 @@ from keras_ganmix.run_folder import RunFolder, existing
 from keras_ganmix.utils import cli
 
 _MOST_IN_A_FILE = 10_000
+#: Which weights: averaged ones, those that were trained, averaged ones of the
+#: best checkpoint.
+WHICH = ("ema", "last", "best")
 #: One file in the place of one for each picture.
 WAYS = ("grid", "interpolate", "neighbours")
 WORDS = {
@@ -60,7 +63,7 @@ def new_flags():
     flags.DEFINE_enum(
         "which",
         None,
-        ("ema", "last", "best"),
+        WHICH,
         "With --run: which weights: the averaged ones of the newest "
         "checkpoint (ema), those that are trained, or the averaged ones of the "
         "best checkpoint.",

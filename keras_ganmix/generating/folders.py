@@ -75,4 +75,6 @@ def read_facts(folder):
     missing = _NEEDED - (facts.keys() if isinstance(facts, dict) else set())
     if missing:
         raise UsageError(f"{path}: lacks {', '.join(sorted(missing))}")
+    # Exports of earlier versions do not say it.
+    facts.setdefault("averaged", facts["which"] != "last")
     return facts

@@ -18,6 +18,7 @@ from keras_ganmix.metrics.scorers import (
     Context,
     Side,
     check_metrics,
+    names_of,
 )
 
 _BATCH = 512
@@ -112,12 +113,26 @@ class Evaluator:
             ("num_real", self.num_real),
         ):
             check_count(count, name, advise="statistics" in needs)
+        if self.num_real < everything:
+            self._check_can_be_cut()
         self._check_floor_source(floor_source)
         self.floor_source = floor_source
         self.with_floor = floor
         self.cache = cache
         self._real = None
         self._floor = None
+
+    @property
+    def score_names(self):
+        """Names of the scores of an evaluation, each once, in their order."""
+        names = [
+            name
+            for metric in self.metrics
+            for name in names_of(
+                metric, self.context.extractor, self.reference.image_shape
+            )
+        ]
+        return list(dict.fromkeys(names))
 
     def evaluate(self, fakes, ema=None):
         """Scores fakes.
@@ -184,6 +199,16 @@ class Evaluator:
                     f"layer {layer!r}; it has "
                     f"{', '.join(self.extractor.dimensions)}."
                 )
+
+    def _check_can_be_cut(self):
+        """Refuses a part of statistics, which are of all images."""
+        if isinstance(self.reference, ReferenceStatistics):
+            raise ValueError(
+                f"num_real: {self.num_real} is not allowed, since "
+                f"{self.reference.name!r} is given by the statistics of all "
+                f"its {len(self.reference):,} images; leave it out, or give "
+                "the images."
+            )
 
     def _check_floor_source(self, source):
         if source is None:

@@ -14,13 +14,14 @@ from keras_ganmix.metrics.modes import (
     mode_coverage,
     triple_coverage,
 )
-from keras_ganmix.metrics.names import ALIASES, POINT_METRICS
+from keras_ganmix.metrics.names import ALIASES, METRICS, POINT_METRICS
 from keras_ganmix.metrics.prdc import precision_recall_density_coverage
 from keras_ganmix.metrics.protocol import score_name
 from keras_ganmix.metrics.reference import ReferenceStatistics
 from keras_ganmix.metrics.spectra import RadialSpectrum
 from keras_ganmix.metrics.wasserstein import (
     patch_sliced_wasserstein,
+    pyramid_heights,
     sliced_wasserstein,
 )
 from keras_ganmix.utils.names import unknown
@@ -93,10 +94,18 @@ class Side:
 
 
 class Scorer(typing.NamedTuple):
-    """A metric: what it needs, and a function of (real, fake, context)."""
+    """A metric.
+
+    Attributes:
+        needs: names for `Side`.
+        score: function of (real, fake, context) to a dict of scores.
+        names: function of the shape of an image, or of a point, to the names
+            of these; if `None` they are those of `METRICS`.
+    """
 
     needs: frozenset
     score: typing.Callable
+    names: typing.Callable | None = None
 
 
 class Context(typing.NamedTuple):
@@ -193,6 +202,18 @@ def _modes(real, fake, context):
     return {"modes": found.modes, "mode_kl": found.kl}
 
 
+def _names_of_levels(shape):
+    if len(shape) == 1:
+        return ["sliced_wasserstein"]
+    return [f"sliced_wasserstein_{k}" for k in pyramid_heights(shape[:2])]
+
+
+def _names_of_modes(shape):
+    if len(shape) == 1:
+        return ["modes", "high_quality", "reverse_kl"]
+    return ["modes", "mode_kl"]
+
+
 SCORERS = {
     "class_coverage": Scorer(frozenset({"logits"}), _class_coverage),
     "classifier_score": Scorer(frozenset({"logits"}), _classifier_score),
@@ -200,11 +221,28 @@ SCORERS = {
     "intra_class": Scorer(frozenset({"classes"}), _intra_class),
     "kernel": Scorer(frozenset({"features"}), _kernel),
     "layers": Scorer(frozenset({"statistics", "early"}), _layers),
-    "modes": Scorer(frozenset({"stacked"}), _modes),
+    "modes": Scorer(frozenset({"stacked"}), _modes, _names_of_modes),
     "prdc": Scorer(frozenset({"features"}), _prdc),
-    "sliced_wasserstein": Scorer(frozenset({"images"}), _sliced_wasserstein),
+    "sliced_wasserstein": Scorer(
+        frozenset({"images"}), _sliced_wasserstein, _names_of_levels
+    ),
     "spectra": Scorer(frozenset({"spectrum"}), _spectra),
 }
+
+
+def names_of(metric, extractor, shape):
+    """Names of the scores that a metric gives, a list.
+
+    Args:
+        metric: name out of `SCORERS`.
+        extractor: its name, or `None`.
+        shape: of an image (H, W, C), or of a point (D,).
+    """
+    scorer = SCORERS[metric]
+    if scorer.names is not None:
+        return scorer.names(shape)
+    known = extractor if scorer.needs & EXTRACTOR_NEEDS else None
+    return [score_name(name, known) for name in METRICS[metric]]
 
 
 def check_metrics(metrics, reference):

@@ -98,7 +98,7 @@ def patch_sliced_wasserstein(
             f"side {min(images1.shape[1:3])}."
         )
     smallest = max(smallest, patch_size)
-    distances = {}
+    heights, distances = pyramid_heights(images1.shape[1:3], smallest), {}
     levels = zip(
         laplacian_pyramid(images1, smallest),
         laplacian_pyramid(images2, smallest),
@@ -108,11 +108,25 @@ def patch_sliced_wasserstein(
         rng = np.random.default_rng([seed, level])
         one = _descriptors(one, patch_size, patches_per_image, rng)
         two = _descriptors(two, patch_size, patches_per_image, rng)
-        height = -(-images1.shape[1] // 2**level)
-        distances[height] = sliced_wasserstein(
+        distances[heights[level]] = sliced_wasserstein(
             one, two, projections, seed=rng.integers(2**31)
         )
     return distances
+
+
+def pyramid_heights(size, smallest=16):
+    """Heights of the levels of `laplacian_pyramid`, finest first.
+
+    Args:
+        size: height and width of the images.
+        smallest: see `laplacian_pyramid`.
+    """
+    height, width = size
+    heights = [height]
+    while min(height, width) >= 2 * smallest:
+        height, width = -(-height // 2), -(-width // 2)
+        heights.append(height)
+    return heights
 
 
 def laplacian_pyramid(images, smallest=16):

@@ -21,6 +21,7 @@ from keras_ganmix.recipes.schema import LOSSES, VERSION, Recipe
 from keras_ganmix.utils.names import unknown
 
 __all__ = [
+    "INCIDENTAL",
     "LOSSES",
     "ClassifierRecipe",
     "Recipe",
@@ -33,6 +34,18 @@ __all__ = [
     "names",
     "save",
 ]
+
+#: Sections and keys that change nothing of what is trained.
+INCIDENTAL = (
+    "name",
+    "description",
+    "data.cache",
+    "train.log_every",
+    "samples",
+    "gradients",
+    "checkpoint",
+    "evaluate",
+)
 
 # What a recipe can be of: the model that checks it, and who runs it.
 _KINDS = {

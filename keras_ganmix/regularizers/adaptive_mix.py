@@ -218,7 +218,7 @@ class AdaptiveMix(Regularizer):
 
         def compute():
             samples = getattr(context, kind)
-            mixture = self._mixture(context, kind, prepared)
+            mixture = self.mixture(context, kind, prepared)
             ratio, partner = mixture["ratio"], mixture["partner"]
             features = ops.cast(samples.features, "float32")
             others = ops.take(features, partner, axis=0)
@@ -230,7 +230,20 @@ class AdaptiveMix(Regularizer):
 
         return context.once(kind, compute)
 
-    def _mixture(self, context, kind, prepared):
+    def mixture(self, context, kind, prepared=True):
+        """Mixes one batch of a step with others of it.
+
+        Args:
+            context: `Context` of the step.
+            kind: `"real"` or `"fake"`.
+            prepared: whether that of the input pipeline is taken, if any.
+
+        Returns:
+            As `prepare`.
+
+        Raises:
+            ValueError: if that of the pipeline does not fit the step.
+        """
         samples = getattr(context, kind)
         made = prepared and samples.prepared.get(self.name)
         if not made:

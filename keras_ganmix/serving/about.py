@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_ganmix import recipes
+from keras_ganmix.data.sources import FAMILIES
 from keras_ganmix.metrics.report import (
     Evaluation,
     protocol_path,
@@ -60,6 +61,8 @@ def without_place(source):
     family, colon, argument = source.partition(":")
     if family == "stacked_digits":
         return f"{family}{colon}{without_place(argument)}"
+    if FAMILIES[family].argument != "PATH":
+        return source
     return family + colon + argument.rstrip("/").rpartition("/")[2]
 
 
@@ -76,7 +79,7 @@ def _without_places(recipe):
 
 def _evaluation(folder, generator, recipe):
     """The scores of the very weights that are exported, or `None`."""
-    averaged = generator.which != "last"
+    averaged = generator.averaged
     if folder.evaluation.is_file():
         found = Evaluation.load(folder.evaluation)
         ema = found.protocol.ema

@@ -229,7 +229,7 @@ def _limits(facts):
         "should be passed off as real. It may repeat training images; `python "
         "-m keras_ganmix.evaluate --metrics memorisation` measures that."
     )
-    if facts["which"] == "last":
+    if not facts["averaged"]:
         text += (
             " Its weights are not averaged; those of an average give smoother "
             f"{_kind(facts)}."

@@ -31,7 +31,8 @@ class Client:
         model: name of the model.
         version: number of the version; default, the one that is served.
         transport: `"grpc"` or `"rest"`; default, by the address.
-        timeout: seconds that a call may take, retries included.
+        timeout: seconds that a call may take, retries included; the first
+            one over HTTP asks for the signatures, too, with as many.
         retries: how often to ask again where nobody answers.
         max_message_mb: largest request and largest answer, in MiB.
 

@@ -228,6 +228,7 @@ def _facts(generator, name, max_samples):
         "signatures": signature_names(generator),
         "step": generator.step,
         "which": generator.which,
+        "averaged": generator.averaged,
         "weights_sha256": hash_arrays(generator.model.get_weights()),
         "created": datetime.datetime.now(datetime.UTC).isoformat(
             timespec="seconds"

@@ -2,7 +2,7 @@
 
 import json
 
-from keras_ganmix.sweeping.records import DONE, read_record
+from keras_ganmix.sweeping.records import DONE, is_left, read_record
 from keras_ganmix.utils import jsonl
 from keras_ganmix.utils.times import duration
 
@@ -14,10 +14,12 @@ class Budget:
         plan: the `Plan`.
         folder: its `SweepFolder`; every arm has been timed.
         processes: how many cells run at a time.
+        retry_failed: whether cells that have failed are run again.
     """
 
-    def __init__(self, plan, folder, processes):
+    def __init__(self, plan, folder, processes, retry_failed=False):
         self.plan, self.folder, self.processes = plan, folder, processes
+        self.retry_failed = retry_failed
         self.timings = {
             arm: json.loads(folder.timing(arm).read_text(encoding="utf-8"))
             for arm in plan.arms
@@ -41,10 +43,13 @@ class Budget:
             if record.get("status") == DONE:
                 expected += alone
                 made += record["seconds"]
-            elif "status" not in record:
+            if self._is_left(arm, seed):
                 work += alone * (1 - self._progress(arm, seed))
         factor = made / expected if expected else 1.0
         return work * factor / self.processes
+
+    def _is_left(self, arm, seed):
+        return is_left(self.folder, self.plan, arm, seed, self.retry_failed)
 
     def _progress(self, arm, seed):
         path = self.folder.run(arm, seed).metrics
@@ -58,15 +63,14 @@ class Budget:
         plan = self.plan
         rows = [("arm", "ms/step", "steps", "each run", "done")]
         for arm, recipe in plan.arms.items():
-            records = [read_record(self.folder, arm, s) for s in plan.seeds]
-            done = sum(r is not None and "status" in r for r in records)
+            done = sum(not self._is_left(arm, seed) for seed in plan.seeds)
             rows.append(
                 (
                     arm,
                     f"{1000 * self.timings[arm]['step']:.2f}",
                     f"{recipe.train.steps:,}",
                     duration(self.steps_alone(arm)),
-                    f"{done} of {len(records)}",
+                    f"{done} of {len(plan.seeds)}",
                 )
             )
         widths = [max(len(row[i]) for row in rows) for i in range(5)]

@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from keras_ganmix import recipes
+from keras_ganmix.metrics.names import METRICS
 from keras_ganmix.recipes.source import open_source
 from keras_ganmix.utils import cli
 from keras_ganmix.utils.files import write_json, write_text
@@ -81,9 +82,23 @@ def time_arms(folder):
             source = open_source(recipe)
             with cli.without_startup_noise():
                 cost = _measure(recipe, source, folder.run(arm, 0))
+            for index, scoring in enumerate(plan.scorings):
+                _check_scoring(f"score.{index}", scoring, recipe, source)
         write_json(folder.timing(arm), cost)
         cli.say(f"{arm}: {1000 * cost['step']:.2f} ms per step")
     return cli.DONE
+
+
+def _check_scoring(place, scoring, recipe, source):
+    """Refuses a scoring for which an arm's runs would be made in vain."""
+    from keras_ganmix.scoring import check
+
+    options = scoring.model_dump(include={"extractor", "num_fake", "num_real"})
+    metrics = [name for name in scoring.metrics if name in METRICS]
+    try:
+        check(recipe.data, source, scoring.split, metrics, **options)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
 
 
 def _measure(recipe, source, run):

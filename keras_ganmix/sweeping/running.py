@@ -70,7 +70,7 @@ class Sweep:
 
     def budget(self):
         """The `Budget` of what is left; every arm has been timed."""
-        return Budget(self.plan, self.folder, self.processes)
+        return Budget(self.plan, self.folder, self.processes, self.retry_failed)
 
     def run(self):
         """Runs and scores what is left, until a signal comes."""
@@ -138,9 +138,13 @@ class Sweep:
         found = results.write(self.plan, self.folder)
         cli.say(tables.as_text(found))
         cli.say(f"table: {self.folder.table}")
+        # The first run's arm is what the page compares with.
+        cells = sorted(
+            found["cells"], key=lambda cell: cell["arm"] != self.plan.baseline
+        )
         done = [
             self.folder.run(cell["arm"], cell["seed"]).path
-            for cell in found["cells"]
+            for cell in cells
             if cell["status"] == DONE
         ]
         if done:

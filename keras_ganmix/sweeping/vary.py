@@ -20,18 +20,10 @@ from keras_ganmix.recipes.fields import (
     Seed,
     extractor_field,
 )
+from keras_ganmix.utils.differences import differences
 from keras_ganmix.utils.names import unknown
 
 _AtLeastTwo = Annotated[int, Field(ge=2)]
-# Sections that change nothing of what is trained.
-_INCIDENTAL = {
-    "name",
-    "description",
-    "samples",
-    "gradients",
-    "checkpoint",
-    "evaluate",
-}
 
 
 class Scoring(Section):
@@ -188,13 +180,14 @@ def _check_strategy(recipe):
 def _check_distinct(path, arms):
     seen = {}
     for name, recipe in arms.items():
-        key = recipe.model_dump_json(exclude=_INCIDENTAL)
-        if key in seen:
-            raise RecipeError(
-                f"{path}: arms.{name}: trains the same as arms.{seen[key]}; "
-                "leave one out"
-            )
-        seen[key] = name
+        own = recipe.to_dict()
+        for other, before in seen.items():
+            if not any(differences(before, own, free=recipes.INCIDENTAL)):
+                raise RecipeError(
+                    f"{path}: arms.{name}: trains the same as arms.{other}; "
+                    "leave one out"
+                )
+        seen[name] = own
 
 
 def _scorings(path, vary, arms):

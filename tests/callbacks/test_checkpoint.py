@@ -279,6 +279,8 @@ def test_a_torn_checkpoint_is_passed_over(tiny, tmp_path, caplog):
         if content is not None:
             (tmp_path / "checkpoint").write_bytes(content)
         assert RunState(gan, tmp_path).restore() == {"step": 3}
+    data.write_bytes(data.read_bytes()[:middle])
+    assert RunState(gan, tmp_path).restore() == {"step": 3}
 
 
 def test_the_seeds_of_dropout_are_saved(tiny, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from keras_ganmix.landscapes.saved import load_weights
 from keras_ganmix.run_folder import RunFolder
-from keras_ganmix.state import RunState, existing
+from keras_ganmix.state import RunState, UnreadableError, existing
 
 
 @pytest.fixture
@@ -45,3 +45,15 @@ def test_what_is_not_there_is_refused(tiny, folder):
     words = f"{re.escape(str(folder.path))}: has no checkpoint of step 7"
     with pytest.raises(ValueError, match=words):
         load_weights(tiny.gan(), folder, 7)
+
+
+def test_of_a_torn_checkpoint_nothing_is_taken(tiny, folder):
+    (data,) = folder.checkpoints.glob("ckpt-1.data-*")
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    gan = tiny.gan()
+    before = gan.get_weights()
+    with pytest.raises(UnreadableError, match="ckpt-1 cannot be read"):
+        load_weights(gan, folder, 1)
+    assert int(gan.step.numpy()) == 0
+    for now, value in zip(gan.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, value)

@@ -255,6 +255,23 @@ def test_without_a_home_nothing_is_kept(monkeypatch):
     assert evaluate_images(draw(50, 1), source(), "kernel", extractor(), 50)
 
 
+def test_names_of_scores_are_known_before():
+    evaluator = Evaluator(source(), ALL, extractor(), num_fake=60)
+    fakes = [(draw(60, 1), np.arange(60) % 2)]
+    assert evaluator.score_names == list(evaluator.evaluate(fakes).scores)
+    large = np.zeros((4, 70, 33, 1), np.uint8)
+    evaluator = Evaluator(load(large), ["swd"], num_fake=4, floor=False)
+    scores = evaluator.evaluate(large).scores
+    assert evaluator.score_names == list(scores)
+    assert len(scores) == 2
+    ring = load("ring", "test", max_images=60)
+    evaluator = Evaluator(
+        ring, ["modes", "sliced_wasserstein"], num_fake=60, floor=False
+    )
+    scores = evaluator.evaluate(ring.images).scores
+    assert evaluator.score_names == list(scores)
+
+
 def test_imported_statistics_take_the_place_of_images(tmp_path):
     network, reference = extractor(), source()
     features = network(reference.images)
@@ -277,6 +294,8 @@ def test_imported_statistics_take_the_place_of_images(tmp_path):
     known = ReferenceStatistics(
         "x", "test", (8, 8, 1), imported.statistics, extractor_hash="00" * 32
     )
+    with pytest.raises(ValueError, match=r"num_real: 150 is not allowed.*200"):
+        Evaluator(imported, "frechet", network, num_real=150)
     with pytest.raises(ValueError, match="with the hash 0000"):
         Evaluator(known, "frechet", network)
 
@@ -321,6 +340,7 @@ def test_garments_are_classified_by_the_shipped_extractor():
     reference = load("stacked_digits:fashion_mnist_10k", max_images=60)
     evaluator = Evaluator(reference, "modes", num_fake=60, floor=False)
     got = evaluator.evaluate(reference.images)
+    assert evaluator.score_names == list(got.scores)
     known = len(np.unique(reference.labels))
     assert got.scores["modes"] == pytest.approx(known, abs=3)
     reference.name = "stacked_digits:mnist"

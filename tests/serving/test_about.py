@@ -14,5 +14,8 @@ def test_folders_are_nobodys():
     assert told.data.source == "stacked_digits:npz:digits.npz"
     assert told.evaluate.extractor == "own.keras"
     assert "secret" not in recipes.dump(told)
+    kept = "stacked_digits:tfds:my/digits"
+    named = recipes.load("quickstart", [f"data.source={kept}"])
+    assert about._without_places(named).data.source == kept
     bare = recipes.load("quickstart")
     assert about._without_places(bare).evaluate is None

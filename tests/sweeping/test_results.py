@@ -243,3 +243,23 @@ def test_the_budget_learns_from_runs_that_are_done(sweep):
         "5",
     ]
     assert lines[-1].startswith("time: about 0:15")
+    # A run that has failed is not done, and counts if it is tried again.
+    again = Budget(plan, folder, 2, retry_failed=True)
+    assert again.remaining() == pytest.approx((60 + 60 / 2) / 2)
+    assert lines[2].split()[-3:] == ["5", "of", "5"]
+    assert again.lines()[2].split()[-3:] == ["4", "of", "5"]
+
+
+def test_the_page_compares_with_the_baseline_also_if_its_run_failed(
+    sweep, monkeypatch
+):
+    plan, folder = sweep
+    end = {"status": "failed", "code": 3, "message": "became NaN"}
+    write_record(folder, "plain", 0, Ended(5.0, 4.0), **end)
+    seen = []
+    monkeypatch.setattr(
+        running.Sweep, "_write_page", lambda self, d: seen.extend(d)
+    )
+    running.Sweep(plan, folder, None, 0).conclude()
+    assert seen[0] == folder.run("plain", 1).path
+    assert len(seen) == 12

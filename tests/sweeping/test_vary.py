@@ -83,6 +83,7 @@ def test_scorings_are_flags_of_evaluate():
         ("arms: {a: [train.seed=3]}", "a sweep sets it itself"),
         ("arms: {a: [name=b]}", "a sweep sets it itself"),
         ("arms: {a: [], b: [samples=null]}", "the same as arms.a"),
+        ("arms: {a: [], b: [train.log_every=7]}", "the same as arms.a"),
         ("arms: {a/b: []}", "'a/b'"),
         ("arms: {a: 3}", "arms.a: got 3"),
         ("arms: {}", "arms: got {}"),

@@ -301,9 +301,9 @@ def _tuning(store):
         "plain, which favours it. One seed and a third of the steps choose "
         "poorly."
         + (f" With more than two settings: {more}." if more else "")
-        + " DAG's and Deshuffle's heads were changed after a first look at "
-        "them, which is a try more. More tries favour a method in this choice, "
-        "not in the seeds that are reported.",
+        + " Of these DAG-c, -d and Deshuffle-c have the heads that were tried "
+        "first, made again at the end. More tries favour a method in this "
+        "choice, not in the seeds that are reported.",
         _chosen_on(sweep),
         progress(sweep),
         what_was_run(sweep),
