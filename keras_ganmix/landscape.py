@@ -9,6 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from keras_ganmix.utils import cli
+from keras_ganmix.utils.tables import columns
 
 SUMMARY = """
 Draw the losses around the weights of trained GANs, term by term.
@@ -183,7 +184,7 @@ def _report(subjects, looks, protocol, out):
     ]
     tables = [table for table in tables if table[2]]
     for _, heads, rows, _ in tables:
-        cli.say(report.as_text(heads, rows) + "\n")
+        cli.say("\n".join(columns([heads, *rows])) + "\n")
     write_json(
         out / "landscape.json", report.as_data(subjects, looks, protocol)
     )

@@ -25,8 +25,8 @@ from keras_ganmix.recipes.fields import Weight
 from keras_ganmix.recipes.networks import DISCRIMINATORS, GENERATORS
 from keras_ganmix.recipes.optimizers import OPTIMIZERS, LinearDecay, Optimizer
 from keras_ganmix.recipes.regularizers import REGULARIZERS
-from keras_ganmix.sweeping.tables import markdown_table
 from keras_ganmix.utils.files import write_text
+from keras_ganmix.utils.tables import markdown_table
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "recipes.md"
 TEMPLATE = pathlib.Path(__file__).with_name("recipe_keys.md")

@@ -6,15 +6,14 @@ import html
 import keras_ganmix
 from keras_ganmix.comparing import charts
 from keras_ganmix.comparing.table import (
-    ARROWS,
     LEGEND,
     notes,
-    number,
     protocol_line,
     shown_changes,
     shown_difference,
     shown_summary,
 )
+from keras_ganmix.utils.tables import ARROWS, number
 
 _LOSSES = (
     "generator_loss",

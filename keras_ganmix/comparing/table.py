@@ -5,6 +5,7 @@ import typing
 
 from keras_ganmix.comparing.intervals import difference, summarize
 from keras_ganmix.metrics.report import direction
+from keras_ganmix.utils.tables import ARROWS, columns, number
 
 
 class Cell(typing.NamedTuple):
@@ -90,11 +91,6 @@ def _verdict(found, better):
     return "better" if (found.sign > 0) == (better == "higher") else "worse"
 
 
-def number(value):
-    """A score in four digits."""
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
-
-
 def shown_summary(summary):
     """`12.3 ± 0.4`."""
     spread = "" if summary.spread is None else f" ± {summary.spread:.2g}"
@@ -152,7 +148,6 @@ def notes(arms):
     return texts
 
 
-ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 LEGEND = (
     "↑ higher is better, ↓ lower is better. "
     "± is the standard deviation over seeds. A difference is that of runs of "
@@ -184,10 +179,6 @@ def as_text(arms, rows):
             )
         if row.floor is not None:
             table.append(("", "(real images)", number(row.floor), "", ""))
-    widths = [max(len(line[i]) for line in table) for i in range(5)]
-    lines.append("")
-    for line in table:
-        cells = (f"{x:<{w}}" for x, w in zip(line, widths, strict=True))
-        lines.append("  ".join(cells).rstrip())
+    lines += ["", *columns(table)]
     ends = [protocol_line(arms), *(f"note: {text}" for text in notes(arms))]
     return "\n".join([*lines, "", *ends])

@@ -4,9 +4,9 @@ import dataclasses
 import math
 
 import keras_ganmix
-from keras_ganmix.comparing.table import number
 from keras_ganmix.gradients.names import ADVERSARIAL, SIDES, TOTAL
 from keras_ganmix.landscapes.summaries import summarize, summarize_runs
+from keras_ganmix.utils.tables import number
 
 #: What of a curve is shown, and in what words.
 SHOWN = {
@@ -108,17 +108,6 @@ def _with_spread(value, spread):
     if not math.isfinite(spread) or spread == 0:
         return number(value)
     return f"{number(value)} ± {spread:.2g}"
-
-
-def as_text(heads, rows):
-    """A table in columns."""
-    table = [heads, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for row in table:
-        cells = [f"{x:<{w}}" for x, w in zip(row, widths, strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
 
 
 def as_data(subjects, looks, protocol):

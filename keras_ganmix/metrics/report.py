@@ -7,6 +7,7 @@ import pathlib
 
 from keras_ganmix.metrics.files import atomic_write
 from keras_ganmix.metrics.protocol import Protocol, higher_is_better
+from keras_ganmix.utils.tables import columns, number
 
 # In names of numbers of which neither more nor less is better.
 _NEITHER = ("error", "stddev", "detected", "diversity")
@@ -72,19 +73,14 @@ class Evaluation:
             rows.append(
                 (
                     name,
-                    _number(value),
-                    "-" if floor is None else _number(floor),
+                    number(value),
+                    "-" if floor is None else number(floor),
                     direction(name),
                 )
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = [
-            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  "
-            f"{row[2]:>{widths[2]}}  {row[3]}".rstrip()
-            for row in rows
-        ]
         p = self.protocol
         against = f"{p.num_fake} fakes against {p.num_real} of {p.source}"
+        lines = columns(rows, right=(1, 2))
         return "\n".join([*lines, f"({against}, {p.split}, seed {p.seed})"])
 
 
@@ -113,10 +109,6 @@ def read_protocol(path):
         raise ValueError(
             f"{path}: not the protocol of scores ({error})."
         ) from error
-
-
-def _number(value):
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def direction(name):

@@ -4,6 +4,7 @@ import json
 
 from keras_ganmix.sweeping.records import DONE, is_left, read_record
 from keras_ganmix.utils import jsonl
+from keras_ganmix.utils.tables import columns
 from keras_ganmix.utils.times import duration
 
 
@@ -73,19 +74,7 @@ class Budget:
                     f"{done} of {len(plan.seeds)}",
                 )
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = [
-            "  ".join(
-                [
-                    f"{row[0]:<{widths[0]}}",
-                    *(
-                        f"{x:>{w}}"
-                        for x, w in zip(row[1:], widths[1:], strict=True)
-                    ),
-                ]
-            )
-            for row in rows
-        ]
+        lines = columns(rows, right=range(1, 5))
         arms, seeds = len(plan.arms), len(plan.seeds)
         lines.append(
             f"time: about {duration(self.remaining())} for what is left of "

@@ -1,6 +1,12 @@
 """The comparison of a sweep as text, for a terminal and as Markdown."""
 
-ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+from keras_ganmix.utils.tables import (
+    ARROWS,
+    columns,
+    markdown_table,
+    number,
+)
+
 HEADS = ("score", "arm", "mean", "seeds", "difference", "p (Holm)", "")
 LEGEND = (
     "↑ higher is better, ↓ lower is better; ± is the standard deviation over "
@@ -50,11 +56,6 @@ def _cell(cell):
     return mean, str(cell["count"]), change, p, cell["verdict"]
 
 
-def number(value):
-    """A score in four digits."""
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
-
-
 def p_value(value):
     """A p value in two digits, in three where 0.05 would hide a side."""
     if value < 0.001:
@@ -82,24 +83,8 @@ def notes(found):
 
 def as_text(found):
     """The lines for a terminal."""
-    table = [HEADS, *lines_of(found)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(HEADS))]
-    lines = [
-        "  ".join(f"{x:<{w}}" for x, w in zip(line, widths, strict=True))
-        for line in table
-    ]
-    texts = [f"note: {text}" for text in notes(found)]
-    return "\n".join([*(line.rstrip() for line in lines), *texts])
-
-
-def markdown_table(heads, lines):
-    """A Markdown table of tuples of texts."""
-    rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(map(_escaped, row))} |" for row in rows)
-
-
-def _escaped(text):
-    return str(text).replace("|", "\\|")
+    lines = columns([HEADS, *lines_of(found)])
+    return "\n".join([*lines, *(f"note: {text}" for text in notes(found))])
 
 
 def as_markdown(found):

@@ -4,7 +4,7 @@ import json
 import textwrap
 
 from keras_ganmix.sweeping.results import make_row
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 from tools.results.parts import (
     GENERATED,
     LEGEND,

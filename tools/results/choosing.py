@@ -1,6 +1,6 @@
 """`docs/choosing.md`: which regularizer for which situation."""
 
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 from tools.results import (
     augmentation,
     collapse,

@@ -4,7 +4,7 @@ import pathlib
 
 import yaml
 
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 from tools.results import rules
 from tools.results.trials import KINDS
 

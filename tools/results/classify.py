@@ -1,7 +1,7 @@
 """`classify.md`: AdaptiveMix beyond GANs."""
 
 from keras_ganmix.sweeping.results import make_row
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 from tools.results import figures
 from tools.results.parts import (
     GENERATED,

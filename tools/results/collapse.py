@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ganmix.sweeping.tables import markdown_table, number
+from keras_ganmix.utils.tables import markdown_table, number
 from tools.results import figures, mixtures
 from tools.results.parts import section
 from tools.results.store import LATE, late_scores

@@ -1,7 +1,7 @@
 """`fashion_mnist.md`: does a method help when images are few?"""
 
 from keras_ganmix.sweeping.results import ranked
-from keras_ganmix.sweeping.tables import markdown_table, number
+from keras_ganmix.utils.tables import markdown_table, number
 from tools.results import fashion_speed, figures, rules, speed
 from tools.results.parts import (
     GENERATED,

@@ -1,6 +1,6 @@
 """The part of `fashion_mnist.md` about time."""
 
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 from tools.results import speed
 from tools.results.parts import change, comparison, picture, section, verdicts
 

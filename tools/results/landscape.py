@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_ganmix.sweeping.tables import markdown_table, number
+from keras_ganmix.utils.tables import markdown_table, number
 from tools.results.landscape_pictures import (
     draw_angles,
     draw_lines,

@@ -1,6 +1,6 @@
 """Where generators of rotated points end, of `tools/dag_leak.py`."""
 
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 
 #: Run to its line: weight, what is rotated and judged how, how to have it so.
 RUNS = {

@@ -3,7 +3,7 @@
 import re
 
 from keras_ganmix.sweeping.results import ranked
-from keras_ganmix.sweeping.tables import markdown_table, number
+from keras_ganmix.utils.tables import markdown_table, number
 from tools.results import choosing, leaks, mixtures
 from tools.results.fashion import FRECHET, FULL, MAIN, TUNING
 from tools.results.parts import section

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ganmix.data.sources.toys import MIXTURES
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 from tools.results import figures
 from tools.results.mixtures import (
     SCORES,

@@ -4,7 +4,7 @@ import re
 import textwrap
 
 from keras_ganmix.sweeping import tables
-from keras_ganmix.sweeping.tables import markdown_table, number
+from keras_ganmix.utils.tables import ARROWS, markdown_table, number
 
 GENERATED = (
     "<!-- Written by tools/results_pages.py from docs/results/data; change "
@@ -164,7 +164,7 @@ def comparison(rows, shown, references=None):
     heads, width = ["arm", "seeds"], 3 if len(rows) <= 3 else 2
     for row in rows:
         head, _ = shown[row["score"]]
-        arrow = tables.ARROWS[row["better"]]
+        arrow = ARROWS[row["better"]]
         heads += [f"{head} {arrow}".rstrip(), "difference", "p"][:width]
     lines = []
     for arm in rows[0]["arms"]:

@@ -1,6 +1,6 @@
 """`docs/results/README.md`: the papers' claims, and what was run."""
 
-from keras_ganmix.sweeping.tables import markdown_table
+from keras_ganmix.utils.tables import markdown_table
 from tools.results import augmentation, claims
 from tools.results.parts import GENERATED, hours
 from tools.results.templates import fill
