@@ -280,7 +280,7 @@ def test_two_processes_do_not_share_a_folder(finished, capsys):
     assert "another process trains in it" in capsys.readouterr().err
 
 
-def test_fine_tuning_starts_from_another_run_s_weights(finished):
+def test_fine_tuning_starts_from_another_run_s_weights(finished, capsys):
     arguments = [*TINY, "--steps=2", "--set=train.discriminator_steps=2"]
     assert run(*arguments, f"--init_from={finished}", "--quiet") == 0
     assert run(*arguments, "--run_dir=plain", "--quiet") == 0
@@ -305,6 +305,11 @@ def test_fine_tuning_starts_from_another_run_s_weights(finished):
     pixels = [np.asarray(Image.open(p))[titled] for p in (there, here, plain)]
     np.testing.assert_array_equal(pixels[0], pixels[1])
     assert (pixels[1] != pixels[2]).any()
+    # A run that goes on has its own weights.
+    capsys.readouterr()
+    assert run(*arguments, "--init_from=nowhere") == 0
+    told = "init_from: runs/ring goes on from its own checkpoint"
+    assert told in capsys.readouterr().out
 
 
 def test_what_a_run_began_with_is_known_while_it_goes_on(tmp_path):
