@@ -275,10 +275,7 @@ def build_scores(recipe, source, folder):
             num_fake=section.num_fake,
             floor_source=None if section.split == source.split else source,
         )
-    except ValueError as error:
-        raise ValueError(f"evaluate.{error}") from error
-    return [
-        Evaluate(
+        evaluate = Evaluate(
             evaluator,
             section.every,
             folder.scores,
@@ -288,7 +285,10 @@ def build_scores(recipe, source, folder):
             max_share=section.max_share,
             on_collapse=section.on_collapse,
         )
-    ]
+    except ValueError as error:
+        key = str(error).removeprefix("Evaluate.")
+        raise ValueError(f"evaluate.{key}") from error
+    return [evaluate]
 
 
 def start_from(gan, folder):
@@ -312,7 +312,12 @@ def start_from(gan, folder):
     """
     read = functools.partial(_read_networks, gan)
     try:
-        path, step = read_newest(folder.checkpoints, read)
+        # The same one on all workers, also if the run makes a newer one.
+        path, step = gan.workers.from_chief(
+            lambda: read_newest(folder.checkpoints, read)
+        )
+        if path is not None and not gan.workers.is_chief:
+            read(path)
     except OtherWeightsError as error:
         raise ValueError(
             f"{folder.path}: its {error.part} has other weights, or it has "

@@ -299,7 +299,11 @@ class GAN(AdversarialModel):
         )
 
     def test_step(self, data):
-        """The adversarial losses on held-out images, nothing else changed."""
+        """The adversarial losses on held-out images, nothing else changed.
+
+        Logits are means over images, losses over batches, so that a smaller
+        last batch counts as much as the others.
+        """
         images, labels, _ = self._unpack(data)
         terms = self._terms
         number = tf.cast(terms["discriminator_loss"].count.value, tf.int64)
@@ -317,7 +321,5 @@ class GAN(AdversarialModel):
             "fake_logits": fake,
         }
         for name, value in results.items():
-            # A smaller last batch counts by its images.
-            weight = tf.shape(images)[0] if value.shape.rank == 0 else None
-            terms[name].update_state(value, weight)
+            terms[name].update_state(value)
         return self._results(results)

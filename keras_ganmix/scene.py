@@ -70,10 +70,11 @@ def restore(gan, run):
         The step at which it was saved.
 
     Raises:
-        ValueError: if the networks differ.
+        ValueError: if there is none any more, or the networks differ.
     """
     try:
-        RunState(gan, run.checkpoints).restore()
+        if RunState(gan, run.checkpoints).restore() is None:
+            raise ValueError(f"{run.path}: holds no checkpoint of a run")
     except CheckpointError:
         return building.start_from(gan, run)["step"]
     return int(gan.step.numpy())

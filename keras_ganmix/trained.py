@@ -35,8 +35,8 @@ class TrainedGenerator:
         num_classes: number of classes, or `None` without.
         class_names: list of names, or `None`.
         which: `"ema"`, `"last"` or `"best"`: whose weights these are.
-        averaged: whether they are averages over the steps.
         step: generator updates that they have seen.
+        averaged: whether they are averages over the steps.
     """
 
     model: keras.Model
@@ -46,8 +46,8 @@ class TrainedGenerator:
     num_classes: int | None = None
     class_names: list | None = None
     which: str = "ema"
-    averaged: bool = True
     step: int = 0
+    averaged: bool = True
 
     @classmethod
     def of_gan(cls, gan, which="ema", class_names=None):
@@ -81,8 +81,8 @@ class TrainedGenerator:
             gan.num_classes,
             class_names,
             which,
-            which == "ema",
             int(gan.step.numpy()),
+            which == "ema",
         )
 
     @property
@@ -179,8 +179,8 @@ def load_generator(run, which="ema"):
         num_classes,
         facts.class_names if num_classes else None,
         which,
-        averaged,
         step,
+        averaged,
     )
     return generator, facts
 

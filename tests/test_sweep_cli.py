@@ -117,7 +117,9 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(more, seeds):
     folder, plan = SweepFolder("out"), make_plan("ring", "v.yaml", seeds)
     for arm in plan.arms:  # as if they had been timed
         folder.timing(arm).parent.mkdir(parents=True)
-        folder.timing(arm).write_text('{"first_step": 1.0, "step": 0.01}')
+        timing = {"first_step": 1.0, "step": 0.01}
+        timing["scorings"] = [s.model_dump() for s in plan.scorings]
+        folder.timing(arm).write_text(json.dumps(timing))
     folder.save(plan)
     arguments = [
         "--recipe=ring",
@@ -180,6 +182,20 @@ def test_timing_finds_scores_that_cannot_be_made(in_empty_folder):
     folder = SweepFolder("out")
     folder.path.mkdir()
     folder.save(make_plan("ring", "v.yaml", (0,)))
-    with pytest.raises(UsageError, match=r"arm 'plain': score.0: .*'x'"):
+    told = r"arm 'plain': its runs could not be scored by modes: .*'x'"
+    with pytest.raises(UsageError, match=told):
         cell.time_arms(folder)
-    assert not folder.timing("plain").exists()
+    plan = make_plan("ring", "v.yaml", (0,))
+    assert not cell.is_timed(folder, plan, "plain")
+    # Also if the steps were measured before.
+    timing = {"first_step": 1.0, "step": 0.01, "scorings": []}
+    folder.timing("plain").parent.mkdir(parents=True, exist_ok=True)
+    folder.timing("plain").write_text(json.dumps(timing))
+    with pytest.raises(UsageError, match=told):
+        cell.time_arms(folder)
+    Path("v.yaml").write_text(TINY)
+    plan = make_plan("ring", "v.yaml", (0,))
+    folder.save(plan)
+    cell.time_arms(folder)
+    assert cell.is_timed(folder, plan, "plain")
+    assert json.loads(folder.timing("plain").read_text())["step"] == 0.01

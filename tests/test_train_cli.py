@@ -312,6 +312,18 @@ def test_fine_tuning_starts_from_another_run_s_weights(finished, capsys):
     assert told in capsys.readouterr().out
 
 
+def test_a_score_that_is_not_made_cannot_be_watched(capsys):
+    changes = ["evaluate.metrics=[sliced_wasserstein]", "evaluate.watch=swd"]
+    sets = [f"--set={change}" for change in changes]
+    assert run("--recipe=quickstart", *sets) == 2
+    # Known by its name, but there are as many as levels of the pyramid.
+    sets[1] = "--set=evaluate.watch=sliced_wasserstein"
+    assert run("--recipe=quickstart", *sets) == 2
+    told = "evaluate.watch: Unknown score 'sliced_wasserstein'. Did you mean"
+    assert told in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
 def test_what_a_run_began_with_is_known_while_it_goes_on(tmp_path):
     folder, recipe = (
         run_folder.RunFolder(tmp_path / "run"),

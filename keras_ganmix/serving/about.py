@@ -61,7 +61,7 @@ def without_place(source):
     family, colon, argument = source.partition(":")
     if family == "stacked_digits":
         return f"{family}{colon}{without_place(argument)}"
-    if FAMILIES[family].argument != "PATH":
+    if family in FAMILIES and FAMILIES[family].argument != "PATH":
         return source
     return family + colon + argument.rstrip("/").rpartition("/")[2]
 

@@ -4,6 +4,7 @@ These processes are started by `workers`; each is the command `sweep` again,
 so that whoever looks for the sweep among the processes finds all of it.
 """
 
+import json
 import math
 import os
 import signal
@@ -61,7 +62,8 @@ def run_cell(folder, arm, seed):
 def time_arms(folder):
     """Measures a step of each arm that has not been measured.
 
-    An arm that cannot be built is found here, before any run is made.
+    An arm that cannot be built, or not be scored, is found here, before any
+    run is made.
 
     Args:
         folder: `SweepFolder` with a plan.
@@ -70,26 +72,46 @@ def time_arms(folder):
         0.
 
     Raises:
-        UsageError: if an arm cannot be built; begins with its name.
+        UsageError: if an arm cannot be built, or not be scored as the plan
+            says; begins with its name.
     """
     stop_with_parent()
     plan = folder.load()
     for arm in plan.arms:
-        if folder.timing(arm).exists():
+        if is_timed(folder, plan, arm):
             continue
         recipe = plan.recipe_of(arm, plan.seeds[0])
+        timing = _read_timing(folder, arm)
         with cli.bad_input(f"vary: arm {arm!r}:"):
             source = open_source(recipe)
-            with cli.without_startup_noise():
-                cost = _measure(recipe, source, folder.run(arm, 0))
-            for index, scoring in enumerate(plan.scorings):
-                _check_scoring(f"score.{index}", scoring, recipe, source)
-        write_json(folder.timing(arm), cost)
-        cli.say(f"{arm}: {1000 * cost['step']:.2f} ms per step")
+            if "step" not in timing:
+                with cli.without_startup_noise():
+                    timing = _measure(recipe, source, folder.run(arm, 0))
+                cli.say(f"{arm}: {1000 * timing['step']:.2f} ms per step")
+            for scoring in plan.scorings:
+                _check_scoring(scoring, recipe, source)
+        timing["scorings"] = _scorings(plan)
+        write_json(folder.timing(arm), timing)
     return cli.DONE
 
 
-def _check_scoring(place, scoring, recipe, source):
+def is_timed(folder, plan, arm):
+    """Whether an arm's steps are measured and its scorings were checked."""
+    return _read_timing(folder, arm).get("scorings") == _scorings(plan)
+
+
+def _read_timing(folder, arm):
+    path = folder.timing(arm)
+    if not path.exists():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _scorings(plan):
+    return [scoring.model_dump() for scoring in plan.scorings]
+
+
+def _check_scoring(scoring, recipe, source):
     """Refuses a scoring for which an arm's runs would be made in vain."""
     from keras_ganmix.scoring import check
 
@@ -98,7 +120,10 @@ def _check_scoring(place, scoring, recipe, source):
     try:
         check(recipe.data, source, scoring.split, metrics, **options)
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error
+        raise ValueError(
+            f"its runs could not be scored by {', '.join(scoring.metrics)}: "
+            f"{error}"
+        ) from error
 
 
 def _measure(recipe, source, run):

@@ -5,7 +5,7 @@ import time
 from keras_ganmix.comparing import page, runs, table
 from keras_ganmix.sweeping import results, tables
 from keras_ganmix.sweeping.budget import Budget
-from keras_ganmix.sweeping.cell import TIMING
+from keras_ganmix.sweeping.cell import TIMING, is_timed
 from keras_ganmix.sweeping.records import (
     DONE,
     FAILED,
@@ -53,9 +53,9 @@ class Sweep:
         """Measures a step of each arm, unless that has been done.
 
         Raises:
-            UsageError: if an arm cannot be built.
+            UsageError: if an arm cannot be built, or not be scored.
         """
-        if all(self.folder.timing(arm).exists() for arm in self.plan.arms):
+        if all(is_timed(self.folder, self.plan, a) for a in self.plan.arms):
             return
         cli.say("sweep: timing a few steps of each arm")
         work([TIMING], self._start_timing, self._end_timing, 1, self.stop)
@@ -69,7 +69,7 @@ class Sweep:
             raise cli.UsageError(worker.last_words() or _exit(worker.code()))
 
     def budget(self):
-        """The `Budget` of what is left; every arm has been timed."""
+        """The `Budget` of what `run` will do; every arm has been timed."""
         return Budget(self.plan, self.folder, self.processes, self.retry_failed)
 
     def run(self):
@@ -131,7 +131,9 @@ class Sweep:
 
     def _eta(self):
         self._told = time.monotonic()
-        return f"about {duration(self.budget().remaining())} left"
+        # What is tried again has been opened; what has failed now is over.
+        budget = Budget(self.plan, self.folder, self.processes)
+        return f"about {duration(budget.remaining())} left"
 
     def conclude(self):
         """Prints the table and writes the page; returns the exit code."""

@@ -262,6 +262,14 @@ def test_sources_without_files(spec):
     assert report.faults == []
 
 
+@pytest.mark.parametrize("channels", [None, 3])
+def test_stacked_pictures_have_three_channels(channels):
+    report = examine("stacked_digits:fashion_mnist_10k", channels=channels)
+    assert len(report.mean) == len(report.stddev) == 3
+    grey = data.load("fashion_mnist_10k").images
+    assert report.mean == pytest.approx([grey.mean()] * 3, rel=1e-3)
+
+
 def test_reports_are_the_same_each_time_and_hold_every_name(clean):
     for i in range(30):
         (clean / "a" / f"flat{i}.png").write_bytes(

@@ -250,6 +250,7 @@ def test_a_score_without_room_cannot_hold():
         ([FAILS, UNDECIDED], ["worse", "better"], UNDECIDED),
         ([HOLDS, FAILS], ["better", "worse"], UNDECIDED),
         ([UNDECIDED, UNDECIDED], ["better", "none"], UNDECIDED),
+        ([NOT_RUN, NOT_RUN], [None, None], NOT_RUN),
     ],
 )
 def test_scores_of_one_experiment_may_not_contradict(

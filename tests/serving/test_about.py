@@ -17,5 +17,7 @@ def test_folders_are_nobodys():
     kept = "stacked_digits:tfds:my/digits"
     named = recipes.load("quickstart", [f"data.source={kept}"])
     assert about._without_places(named).data.source == kept
+    for unknown in ("arrays", "stats.npz"):  # no sources of recipes
+        assert about.without_place(unknown) == unknown
     bare = recipes.load("quickstart")
     assert about._without_places(bare).evaluate is None

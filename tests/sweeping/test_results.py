@@ -250,6 +250,13 @@ def test_the_budget_learns_from_runs_that_are_done(sweep):
     assert again.lines()[2].split()[-3:] == ["4", "of", "5"]
 
 
+def test_what_has_failed_again_is_not_left(sweep):
+    plan, folder = sweep
+    runs = running.Sweep(plan, folder, None, 0, retry_failed=True)
+    assert runs.budget().remaining() == pytest.approx(60 + 60)
+    assert runs._eta() == "about 1:00 left"
+
+
 def test_the_page_compares_with_the_baseline_also_if_its_run_failed(
     sweep, monkeypatch
 ):

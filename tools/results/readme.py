@@ -10,7 +10,7 @@ QUESTIONS = {
     "modes_grid": ("Are more modes found?", "modes.md"),
     "modes_grid_fast": ("The same, faster discriminator", "modes.md"),
     "stacked_dcgan": ("The same with triples of garments", "modes.md"),
-    "fashion_tune": ("Which of two settings of each?", "fashion_mnist.md"),
+    "fashion_tune": ("Which setting of each?", "fashion_mnist.md"),
     "fashion_6000": ("Does it help with 6,000 images?", "fashion_mnist.md"),
     "fashion_60000": ("Does it help with all?", "fashion_mnist.md"),
     "augmentation": ("Do samples teach a classifier?", "augmentation.md"),

@@ -142,6 +142,8 @@ def either(verdicts, effects):
         return HOLDS
     if FAILS in verdicts and "better" not in effects:
         return FAILS
+    if all(v == NOT_RUN for v in verdicts):
+        return NOT_RUN
     return UNDECIDED
 
 
