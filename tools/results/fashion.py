@@ -296,8 +296,8 @@ def _tuning(store):
         "## Tuning",
         "Two or more settings of each method, shorter runs, and a seed that is "
         "used nowhere else; the one with the lower mean is taken. Plain's two "
-        "are rates of the discriminator; the better one is that of all arms. So "
-        "arms do not differ in their rates; but the rate is one that suited "
+        "are rates of the discriminator; the better one is that of all arms. "
+        "So arms do not differ in their rates; but the rate is one that suited "
         "plain, which favours it. One seed and a third of the steps choose "
         "poorly."
         + (f" With more than two settings: {more}." if more else "")
