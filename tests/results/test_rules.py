@@ -204,8 +204,19 @@ BASE, MORE = [18.0, 19.0, 18.5], [22.0, 23.1, 22.4]
 def test_modes_of_points_scattered_evenly_prove_nothing(monkeypatch):
     store = of_modes(["modes"], plain=[BASE], x=[MORE])
     assert modes(store, "modes_grid", "x", ["modes"]).verdict == HOLDS
-    monkeypatch.setattr(mixtures, "scatter", lambda recipe: {"modes": 22.6})
-    assert modes(store, "modes_grid", "x", ["modes"]).verdict == UNDECIDED
+    # 22.5 and half an interval of 1.4
+    for scattered, verdict in (
+        (22.6, UNDECIDED),
+        (21.3, UNDECIDED),
+        (21, HOLDS),
+    ):
+        monkeypatch.setattr(
+            mixtures, "scatter", lambda recipe, n=scattered: {"modes": n}
+        )
+        found = modes(store, "modes_grid", "x", ["modes"])
+        assert found.verdict == verdict
+        told = "not shown to beat scattered points, which find 2"
+        assert (told in found.text) is (verdict == UNDECIDED)
 
 
 def test_more_modes_of_less_quality_prove_nothing():

@@ -6,6 +6,7 @@ an `Outcome`; `chances` is by how many tests the claim may be decided.
 
 import typing
 
+from keras_ganmix.comparing.intervals import t_quantile
 from keras_ganmix.sweeping.results import make_row
 from keras_ganmix.sweeping.statistics import paired_p
 from tools.results import augmentation, leaks, mixtures, rules, speed
@@ -86,6 +87,10 @@ def modes(
     spoilt = effects + _effects(rows, arm, ["high_quality"])
     if "modes" in scores and not _beyond_scatter(found, arm):
         spoilt.append("worse")
+        count = mixtures.scatter(found.recipe)["modes"]
+        told.append(
+            f"not shown to beat scattered points, which find {count:.3g}"
+        )
     if verdict == rules.HOLDS and "worse" in spoilt:
         verdict = rules.UNDECIDED
     if lost := [mixtures.SCORES[s][0] for s in scores if s not in roomy]:
@@ -120,9 +125,12 @@ def _has_room(sweep, row):
 
 
 def _beyond_scatter(sweep, arm):
-    """Whether an arm finds more modes than points scattered evenly."""
+    """Whether it is told apart that it finds more than scattered points."""
     cell = rules.row_of(sweep.late_rows, "modes")["arms"][arm]
-    return cell["mean"] > mixtures.scatter(sweep.recipe)["modes"]
+    if cell["spread"] is None:
+        return False
+    half = cell["spread"] / cell["count"] ** 0.5 * t_quantile(cell["count"] - 1)
+    return cell["mean"] - half > mixtures.scatter(sweep.recipe)["modes"]
 
 
 def stacked(store, arm, chances=1):
