@@ -39,6 +39,11 @@ TITLES = {
 
 #: What is said of a sweep that differs from the others.
 NOTES = {
+    "modes_grid": (
+        "Compare modes and reverse KL with the row of scattered points, and "
+        "look at the pictures: points that fill the whole square find most "
+        "modes without knowing of them."
+    ),
     "modes_grid_fast": (
         "The discriminator's rate is ten times the published one. It was "
         "chosen after the results of the ring, in a run of plain alone "
@@ -48,7 +53,7 @@ NOTES = {
         "rates. It shows what a weight chosen for the task can do; it decides "
         "no claim, and is not to be ranked with arms that had one try. Steps "
         "are equal, seconds are not."
-    )
+    ),
 }
 
 
