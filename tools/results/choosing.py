@@ -104,6 +104,12 @@ def modes(store, name, arm):
     rows, names = mixtures.judged(sweep)
     words = {n: rules.effect(rows, arm, [s]) for s, n in names.items()}
     told = [f"{n} {w}" for n, w in words.items() if w in ("better", "worse")]
+    if (
+        words["modes"] == "better"
+        and name in mixtures.SWEEPS
+        and not mixtures.beats_scatter(sweep, arm)
+    ):
+        told[0] += " (not shown to beat scattered points)"
     return (", ".join(told) or "not told apart") + _so_far(sweep)
 
 

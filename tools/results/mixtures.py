@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from keras_ganmix.comparing.intervals import t_quantile
 from keras_ganmix.data.sources.toys import MIXTURES
 from keras_ganmix.metrics.modes import mode_coverage
 
@@ -59,6 +60,19 @@ def scatter(mixture, draws=200):
         score: float(np.mean([getattr(each, score) for each in found]))
         for score in SCORES
     }
+
+
+def beats_scatter(sweep, arm):
+    """Whether it is told apart that an arm finds more modes than scatter.
+
+    By the 95 % interval of its mean over seeds.
+    """
+    (row,) = (row for row in sweep.late_rows if row["score"] == "modes")
+    cell = row["arms"][arm]
+    if cell["spread"] is None:
+        return False
+    half = cell["spread"] / cell["count"] ** 0.5 * t_quantile(cell["count"] - 1)
+    return cell["mean"] - half > scatter(sweep.recipe)["modes"]
 
 
 @functools.cache

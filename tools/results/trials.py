@@ -6,7 +6,6 @@ an `Outcome`; `chances` is by how many tests the claim may be decided.
 
 import typing
 
-from keras_ganmix.comparing.intervals import t_quantile
 from keras_ganmix.sweeping.results import make_row
 from keras_ganmix.sweeping.statistics import paired_p
 from tools.results import augmentation, leaks, mixtures, rules, speed
@@ -85,7 +84,7 @@ def modes(
         rules.all_of(verdicts) if every else rules.either(verdicts, effects)
     )
     spoilt = effects + _effects(rows, arm, ["high_quality"])
-    if "modes" in scores and not _beyond_scatter(found, arm):
+    if "modes" in scores and not mixtures.beats_scatter(found, arm):
         spoilt.append("worse")
         count = mixtures.scatter(found.recipe)["modes"]
         told.append(
@@ -122,15 +121,6 @@ def _has_room(sweep, row):
     found = [late_scores(cell)[row["score"]] for cell in base]
     p = paired_p([row["floor"] - value for value in found])
     return p is None or 10 * p < rules.LEVEL
-
-
-def _beyond_scatter(sweep, arm):
-    """Whether it is told apart that it finds more than scattered points."""
-    cell = rules.row_of(sweep.late_rows, "modes")["arms"][arm]
-    if cell["spread"] is None:
-        return False
-    half = cell["spread"] / cell["count"] ** 0.5 * t_quantile(cell["count"] - 1)
-    return cell["mean"] - half > mixtures.scatter(sweep.recipe)["modes"]
 
 
 def stacked(store, arm, chances=1):
