@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from tools import results_pages
-from tools.results import building, figures, landscape, leaks, methods
+from tools.results import (
+    building,
+    figures,
+    landscape,
+    leaks,
+    methods,
+    mixtures,
+)
 from tools.results.collect import without_paths
 from tools.results.landscape_pictures import draw_planes
 from tools.results.places import ROOT, Places
@@ -169,6 +176,17 @@ def test_all_garments_beside_few(runs, places, undrawn):
         "SRMix improves the Frechet distance in most cases.",
     )[1]
     assert "60,000" not in came_out
+
+
+def test_more_modes_than_plain_may_be_no_more_than_scatter(
+    runs, places, undrawn, monkeypatch
+):
+    monkeypatch.setattr(
+        mixtures, "scatter", lambda recipe: dict.fromkeys(mixtures.SCORES, 9.0)
+    )
+    runs.modes()
+    told = "modes better (not shown to beat scattered points), quality better"
+    assert told in build(runs, places)["choosing.md"]
 
 
 def test_stacked_pictures_are_told_of_everywhere(runs, places, undrawn):
