@@ -155,12 +155,8 @@ def hurts(store, arm):
 
 def awaited(store):
     """What is said of "-" while sweeps are to come."""
-    names = (*mixtures.ALL, MAIN)
-    return (
-        ""
-        if all(name in store.sweeps for name in names)
-        else (", or the sweep is to come")
-    )
+    have_all = {*mixtures.ALL, MAIN} <= store.sweeps.keys()
+    return "" if have_all else ", or the sweep is to come"
 
 
 def classified(store, arm, score):

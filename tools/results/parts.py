@@ -74,7 +74,7 @@ def listed(names):
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def what_was_run(sweep, extra=""):
+def what_was_run(sweep):
     """The arms, the command, and what it took."""
     seeds = ",".join(map(str, sweep.seeds))
     rows = [
